@@ -1,0 +1,45 @@
+# Two commands matter: `make demo` and `make test`. Both do all set-up, in .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEMO := runs/demo
+
+# The demo: vibraphone to piano on the embedded dataset, at a part of the quick budget.
+DEMO_OPTIONS := --methods ldm,palette,regress --dataset starlet --tasks vibraphone:piano \
+	-o starlet.pieces=24 --flops 4e13 --max-seconds 10 --out $(DEMO)
+
+.PHONY: demo test lint format acceptance clean
+
+demo: .venv/runtime
+	$(BIN)/bench run $(DEMO_OPTIONS)
+	$(BIN)/bench report $(DEMO)
+
+test: .venv/dev
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The long checks of learning and endurance; under an hour on two cores.
+acceptance: .venv/dev
+	$(BIN)/python -m pytest -m acceptance -p no:xdist --timeout 3600 -ra
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/dev: .venv/runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

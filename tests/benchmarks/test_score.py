@@ -1,0 +1,158 @@
+"""Scoring folders: names, rows, and what goes wrong in one file, one metric, one process."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from timbrebench.benchmarks.matching import match
+from timbrebench.benchmarks.measure import Chosen
+from timbrebench.benchmarks.metrics.plugin import EMBEDDINGS, METRICS
+from timbrebench.benchmarks.score import score_folders
+from timbrebench.core.errors import BadAudio, BenchError
+from timbrebench.core.interfaces import Info, Measure, MetricInfo
+from timbrebench.core.manifest import Entry
+
+RATE = 16000
+NO_OPTIONS = "timbrebench.core.options:NoOptions"
+
+
+def entry(kind: str, info: Info) -> Entry:
+    return Entry(kind, info, (), NO_OPTIONS, "timbrebench", "0", "")
+
+
+BUILTIN = {info.name: entry("metric", info) for info in METRICS}
+EMBEDDED = {info.name: entry("embedding", info) for info in EMBEDDINGS}
+for embedding in EMBEDDINGS:
+    name = f"fad_{embedding.name}"
+    fad = dataclasses.replace(
+        BUILTIN["fad"].info, name=name, embedding=embedding.name, measures=(Measure(name),)
+    )
+    BUILTIN[name] = entry("metric", fad)
+
+
+def score(*folders: Path, metrics: tuple[str, ...], **more: Any) -> dict[str, Any]:
+    return score_folders(*folders, [chosen(BUILTIN[m]) for m in metrics], **more)
+
+
+def chosen(metric: Entry) -> Chosen:
+    return Chosen(metric, {}, EMBEDDED.get(metric.info.embedding))
+
+
+def strange(name: str) -> Entry:
+    info = MetricInfo(name, "", f"strange_metrics:{name.title()}", measures=(Measure(name),))
+    return entry("metric", info)
+
+
+def write_tone(path: Path, midi: float, *, seconds: float = 3, gain: float = 0.2) -> None:
+    time = np.arange(int(seconds * RATE)) / RATE
+    hertz = 440 * 2 ** ((midi - 69) / 12)
+    noise = 0.01 * np.random.default_rng(0).standard_normal(len(time))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, gain * (np.sin(2 * np.pi * hertz * time) + noise), RATE)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    reference, estimate = tmp_path / "reference", tmp_path / "estimate"
+    for track, midi in (("a", 69), ("b", 62), ("part/001.1", 55)):
+        write_tone(reference / f"{track}.wav", midi)
+        write_tone(estimate / f"{track}.FLAC", midi, gain=0.1)
+    return reference, estimate
+
+
+def test_names_are_matched_without_suffix(folders: tuple[Path, Path]) -> None:
+    reference, estimate = folders
+    write_tone(reference / "only.wav", 60)
+    (estimate / "._a.wav").write_bytes(b"of a foreign file system")
+    (estimate / "notes.txt").write_text("no audio")
+    pairs, unmatched = match(reference, estimate)
+    assert list(pairs) == ["a", "b", "part/001.1"]
+    assert pairs["a"] == (reference / "a.wav", estimate / "a.FLAC")
+    assert unmatched == {"reference": ["only"], "estimate": []}
+
+
+def test_folders_that_cannot_be_matched(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    reference, estimate = folders
+    other, empty = tmp_path / "other", tmp_path / "empty"
+    write_tone(other / "z.wav", 60)
+    empty.mkdir()
+    with pytest.raises(BenchError, match=r"There: z; here: a, b, part/001\.1"):
+        match(reference, other)
+    with pytest.raises(BenchError, match="holds no audio"):
+        match(reference, empty)
+    with pytest.raises(BenchError, match="is not there"):
+        match(reference, tmp_path / "nowhere")
+    with pytest.raises(BenchError, match="is a file where"):
+        match(reference, other / "z.wav")
+    write_tone(estimate / "a.ogg", 60)
+    with pytest.raises(BenchError, match="two files called a"):
+        match(reference, estimate)
+
+
+def test_rows_of_a_folder_with_a_bad_file(
+    folders: tuple[Path, Path], monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("TIMBREBENCH_CACHE", str(tmp_path / "cache"))  # no weights there
+    (folders[1] / "b.FLAC").write_bytes(b"no audio")
+    shares: list[float] = []
+    result = score(
+        *folders,
+        metrics=("jaccard_melodia16k", "level_error_db", "fad_logmel", "fad_vggish"),
+        jobs=2,
+        progress=lambda what, share: shares.append(share),
+    )
+    assert result["unmatched"] == {"reference": [], "estimate": []}
+    assert shares[-1] == 1
+
+    jaccard = result["metrics"]["jaccard_melodia16k"]
+    assert jaccard["items"].keys() == {"a", "part/001.1"} and jaccard["n"] == 2
+    assert jaccard["mean"] == pytest.approx(np.mean(list(jaccard["items"].values())))
+    assert "cannot be read as audio" in jaccard["failed"]["b"]
+    assert jaccard["higher_is_better"] is False
+    assert result["metrics"]["voiced_fraction"]["mean"] > 0.9
+    assert result["metrics"]["level_error_db"]["mean"] == pytest.approx(-6.02, abs=0.01)
+
+    fad = result["metrics"]["fad_logmel"]
+    assert fad["value"] == fad["mean"] >= 0 and fad["status"] == "ok"
+    assert fad["n"] == 6 and fad["failed"].keys() == {"b"} and fad["details"]["grey"]
+    vggish = result["metrics"]["fad_vggish"]
+    assert (vggish["mean"], vggish["status"]) == (None, "missing")
+    assert "bench data prepare vggish" in vggish["reason"]
+
+
+def test_two_files(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    files = folders[0] / "a.wav", folders[1] / "b.FLAC"
+    result = score(*files, metrics=("jaccard_cifka8k",), jobs=1)
+    assert result["metrics"]["jaccard_cifka8k"]["items"] == {"a": pytest.approx(1, abs=0.1)}
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    with pytest.raises(BadAudio, match="empty"):
+        score(files[0], empty, metrics=("jaccard_cifka8k",))
+
+
+def test_a_measure_that_means_nothing_is_not_applicable(tmp_path: Path) -> None:
+    sf.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
+    result = score(tmp_path, tmp_path, metrics=("jaccard_melodia16k", "level_error_db"), jobs=1)
+    voiced = result["metrics"]["jaccard_melodia16k_voiced"]
+    assert (voiced["mean"], voiced["not_applicable"], voiced["failed"]) == (None, ["silence"], {})
+    assert result["metrics"]["level_error_db"]["failed"] == {"silence": "the reference is silent"}
+
+
+def test_metrics_that_break(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    metrics = [strange("deadly"), strange("mistaken"), strange("endless"), strange("absent")]
+    rows = score_folders(*folders, metrics, {}, jobs=2)["metrics"]
+    assert rows["deadly"]["items"] == {"a": 1, "part/001.1": 1}
+    assert rows["deadly"]["failed"] == {"b": "its process died while it was measured"}
+    assert rows["mistaken"]["failed"]["a"].startswith("ZeroDivisionError")
+    assert rows["endless"]["failed"]["a"] == "endless came out as inf"
+    assert rows["absent"]["n"] == 0 and "Absent" in rows["absent"]["failed"]["a"]
+
+
+def test_what_a_cell_cost_is_not_in_a_folder(folders: tuple[Path, Path]) -> None:
+    with pytest.raises(BenchError, match="'runtime' measures a run's cells"):
+        score(*folders, metrics=("runtime",))

@@ -1,0 +1,88 @@
+"""Methods that fail in training, each in its own way: ``crashes``, ``hangs`` and ``dies``."""
+
+import os
+import signal
+import time
+
+from timbrebench.core.hookspecs import hookimpl
+from timbrebench.core.interfaces import Method, MethodInfo, Recipe, Stage
+
+GOOD_EXAMPLES = 8  # before the fault
+
+
+class Faulty(Stage):
+    """Trains one weight until its fault comes."""
+
+    drawn = 0
+
+    def build(self):
+        import torch
+
+        return torch.nn.Linear(1, 1)
+
+    def specimen(self, batch):
+        import torch
+
+        return {"x": torch.zeros(batch, 1)}
+
+    def prepare(self, context):
+        return {}
+
+    def example(self, rng, split):
+        import numpy as np
+
+        self.drawn += 1
+        if self.drawn > GOOD_EXAMPLES:
+            self.fail()
+        return {"x": np.float32(rng.standard_normal(1))}
+
+    def loss(self, module, batch):
+        return {"loss": module(batch["x"]).square().mean()}
+
+
+class CrashingStage(Faulty):
+    def fail(self):
+        raise RuntimeError("this method crashes in training")
+
+
+class HangingStage(Faulty):
+    def fail(self):
+        while True:
+            time.sleep(1)
+
+
+class DyingStage(Faulty):
+    def fail(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FaultyMethod(Method):
+    """Copies the source, if it ever gets that far."""
+
+    stage: type
+
+    def stages(self, corpus, tasks):
+        return [self.stage("faulty", {}, Recipe(batch_size=4, valid_examples=0))]
+
+    def transfer(self, clips, task, styles, rngs):
+        return list(clips)
+
+
+class Crashes(FaultyMethod):
+    stage = CrashingStage
+
+
+class Hangs(FaultyMethod):
+    stage = HangingStage
+
+
+class Dies(FaultyMethod):
+    stage = DyingStage
+
+
+@hookimpl
+def timbrebench_methods():
+    return [
+        MethodInfo(name, f"a method that {name} in training", f"misbehaves:{name.title()}", mel="")
+        for name in ("crashes", "hangs", "dies")
+    ]

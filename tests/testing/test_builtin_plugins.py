@@ -1,0 +1,81 @@
+"""Our own plugins pass the checks that a stranger's do."""
+
+import importlib.metadata
+import shutil
+from pathlib import Path
+
+import pytest
+
+from timbrebench.core.manifest import Entry
+from timbrebench.core.registry import OURS, load, registry
+from timbrebench.testing import check_dataset, check_method, check_metric, tiny_corpus
+from timbrebench.testing.imports import wrong_with_import
+from timbrebench.testing.infos import make
+
+SMALL = {
+    "palette": {"widths": (8, 8), "steps": 2},
+    "regress": {"widths": (8, 8)},
+    "ldm": {},
+}
+SMALL_DATASETS = {"starlet": {"tracks": 4, "seconds": 4.0}}
+
+
+def ours(kind: str) -> list[Entry]:
+    return [e for e in registry().of(kind) if e.distribution == OURS]
+
+
+def named(entry: Entry) -> str:
+    return entry.name
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return tiny_corpus(tmp_path_factory.mktemp("tiny"))
+
+
+def test_the_manifest_is_light():
+    points = importlib.metadata.entry_points(group="timbrebench")
+    (module,) = {p.module for p in points if p.dist is not None and p.dist.name == OURS}
+    assert wrong_with_import(module) == ""
+
+
+@pytest.mark.parametrize("entry", ours("method"), ids=named)
+def test_methods(entry, corpus, tmp_path):
+    options = SMALL.get(entry.name, {})
+    if entry.name == "files":
+        options = {"dir": str(estimates(corpus, tmp_path))}
+    check_method(entry.info, options=options, corpus=corpus)
+
+
+def estimates(corpus, folder: Path) -> Path:
+    """A folder with an estimate of every item of the first tasks."""
+    for track in corpus.tracks_of("test"):
+        for task in corpus.groups["single"]:
+            path = folder / task.folder / f"{track.id}.wav"
+            path.parent.mkdir(exist_ok=True)
+            shutil.copy(track.stems[task.target], path)
+    return folder
+
+
+@pytest.mark.parametrize("entry", ours("metric"), ids=named)
+def test_metrics(entry):
+    embedding = None
+    if entry.info.embedding:
+        embedding = registry().find("embedding", entry.info.embedding).info
+        missing = make(embedding, {}).missing()
+        if missing:
+            pytest.skip(missing)
+    check_metric(entry.info, embedding=embedding)
+
+
+@pytest.mark.parametrize("entry", [e for e in ours("dataset") if e.info.embedded], ids=named)
+def test_embedded_datasets(entry, tmp_path, monkeypatch):
+    monkeypatch.setenv("TIMBREBENCH_CACHE", str(tmp_path))
+    check_dataset(make(entry.info, SMALL_DATASETS.get(entry.name, {}), None))
+
+
+@pytest.mark.parametrize("kind", ["vocoder", "embedding"])
+def test_factories_load(kind):
+    assert ours(kind)
+    for entry in ours(kind):
+        assert isinstance(load(entry.info.factory), type)

@@ -1,0 +1,53 @@
+"""What of a run folder nothing needs any more."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from timbrebench.benchmarks.store import Store, read_or_none
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file or folder that may go."""
+
+    path: Path
+    why: str
+    size: int  # bytes
+
+
+def removable(root: Path) -> list[Part]:
+    """Replaced cells, models that no shown cell uses, half-written files."""
+    store = Store(root)
+    shown = set(store.read_run()["cells"].values())
+    used = {key for cell in shown for key in _stages(store, cell)}
+    references = {
+        (read_or_none(store.cell(cell) / "cell.json") or {}).get("references") for cell in shown
+    }
+    parts = [
+        *_others(root / "cells", shown, "replaced by a newer cell"),
+        *_others(root / "models", used, "used by no cell that is shown"),
+        *_others(root / "references", references, "used by no cell that is shown"),
+    ]
+    gone = {p.path for p in parts}
+    for path in sorted(root.rglob(".part-*")):
+        if not gone & set(path.parents):
+            parts.append(Part(path, "half written", _size(path)))
+    return parts
+
+
+def _stages(store: Store, cell: str) -> list[str]:
+    result = read_or_none(store.cell(cell) / "result.json") or {}
+    return list(result.get("stages", []))
+
+
+def _others(folder: Path, kept: set[str], why: str) -> Iterator[Part]:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name not in kept:
+            yield Part(path, why, _size(path))
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())

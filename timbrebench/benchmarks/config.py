@@ -1,0 +1,146 @@
+"""What a run is asked to do, as one frozen record, however it was said."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from timbrebench.core.errors import BenchError, UnknownName
+from timbrebench.core.records import Budget
+
+DEFAULT_METHODS = ("palette", "ldm", "copy", "eq", "affine", "oracle", "shuffled", "noise")
+
+# FLOPs a cell of training in ``--preset quick``: the same work on every machine.
+QUICK_FLOPS = 1.2e14
+# The paper's sizes train for as long as the papers did; their own count of examples.
+PAPER_EXAMPLES = 8_000_000
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides what a run does."""
+
+    methods: tuple[str, ...] = DEFAULT_METHODS
+    dataset: str = "starlet"
+    metrics: tuple[str, ...] = ()  # none: those that say so themselves
+    tasks: tuple[str, ...] = ()  # none: the dataset's first group
+    seeds: tuple[int, ...] = (0,)
+    preset: str = "quick"
+    budget: Budget | None = None  # none: the preset's
+    split: str = ""
+    data_root: str = ""
+    device: str = "cpu"
+    precision: str = "bf16"
+    vocoder: str = "griffinlim"
+    max_seconds: float | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # plugin → options
+
+    @property
+    def spent(self) -> Budget:
+        """The budget that holds."""
+        if self.budget:
+            return self.budget
+        if self.preset == "paper":
+            return Budget("examples", PAPER_EXAMPLES)
+        return Budget("flops", QUICK_FLOPS)
+
+
+PRESETS = ("quick", "paper")
+PRECISIONS = ("fp32", "bf16")
+
+
+def check(config: RunConfig) -> RunConfig:
+    """The config itself, or an error that names what is wrong with it."""
+    if config.preset not in PRESETS:
+        raise UnknownName("preset", config.preset, PRESETS)
+    if config.precision not in PRECISIONS:
+        raise UnknownName("precision", config.precision, PRECISIONS)
+    if not config.methods:
+        raise BenchError("no method was named.", hint="Try: --methods palette,copy,oracle")
+    if config.budget is not None and not config.budget.amount > 0:
+        raise BenchError(f"a budget of {config.budget.amount:g} {config.budget.kind} is none.")
+    if config.max_seconds is not None and not config.max_seconds >= 0.5:
+        raise BenchError(f"--max-seconds {config.max_seconds:g} is too short; give 0.5 or more.")
+    return config
+
+
+def split_list(text: str) -> list[str]:
+    """Words between commas; commas inside brackets belong to their word."""
+    words, depth, start = [], 0, 0
+    for i, letter in enumerate(text):
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth == 0:
+            words.append(text[start:i])
+            start = i + 1
+    words.append(text[start:])
+    return [w.strip() for w in words if w.strip()]
+
+
+def parse_option(text: str) -> tuple[str, str, str]:
+    """'palette.width=32' → ('palette', 'width', '32')."""
+    left, equals, value = text.partition("=")
+    owner, dot, key = left.partition(".")
+    if not (equals and dot and owner and key):
+        raise BenchError(
+            f"-o takes PLUGIN.OPTION=VALUE, not '{text}'.", hint="See: bench info NAME"
+        )
+    return owner.strip(), key.strip(), value.strip()
+
+
+def parse_budget(kind: str, text: str) -> Budget:
+    """'3e14' FLOPs, '2000' steps, '10m' of training time …"""
+    number, factor = text.strip(), 1.0
+    if kind == "seconds" and number[-1:] in ("s", "m", "h"):
+        factor = {"s": 1.0, "m": 60.0, "h": 3600.0}[number[-1]]
+        number = number[:-1]
+    try:
+        return Budget(kind, float(number) * factor)
+    except ValueError:
+        raise BenchError(
+            f"'{text}' is no number of {kind}.", hint="Like 2000, 3e14, 10m."
+        ) from None
+
+
+# ------------------------------------------------------------------ bench.toml
+
+_LISTS = {"methods", "metrics", "tasks", "seeds"}
+_BUDGETS = {"steps": "steps", "examples": "examples", "flops": "flops", "train-time": "seconds"}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The fields of RunConfig that a file says; its keys are the command line's long options.
+
+    Options of plugins stand in tables: ``[options.palette]``.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BenchError(f"cannot read {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path} is no TOML: {error}.") from None
+    fields: dict[str, Any] = {}
+    for key, value in data.items():
+        fields |= _toml_field(path, key, value)
+    return fields
+
+
+def _toml_field(path: Path, key: str, value: Any) -> dict[str, Any]:
+    if key in _BUDGETS:
+        return {"budget": parse_budget(_BUDGETS[key], str(value))}
+    name = key.replace("-", "_")
+    known = {f.name for f in dataclasses.fields(RunConfig)} - {"budget"} | {"out"}
+    if name not in known:
+        names = [k.replace("_", "-") for k in known] + list(_BUDGETS)
+        raise UnknownName(f"key of {path}:", key, names)
+    if name == "options":
+        if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
+            raise BenchError(f"{path}: options stand in tables, one a plugin: [options.palette].")
+        return {name: value}
+    if name in _LISTS:
+        words = split_list(value) if isinstance(value, str) else value
+        return {name: tuple(int(w) if name == "seeds" else str(w) for w in words)}
+    if name == "max_seconds":
+        return {name: float(value)}
+    return {name: str(value)}

@@ -1,0 +1,58 @@
+"""Metrics brought to life: created with what they need, and asked without being trusted."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
+
+from timbrebench.core.errors import BenchError, CannotMeasure
+from timbrebench.core.manifest import Entry
+from timbrebench.core.registry import create
+
+Answer = TypeVar("Answer")
+Question = ParamSpec("Question")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A metric with its options, and with the embedding that it has, if it has one."""
+
+    entry: Entry
+    values: Mapping[str, Any]
+    embedding: Entry | None = None
+    embedding_values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def create_metric(chosen: Chosen) -> Any:
+    """The metric, ready to measure. Heavy."""
+    if chosen.embedding is None:
+        return create(chosen.entry, chosen.values)
+    embedding = create(chosen.embedding, chosen.embedding_values)
+    embedding.info = chosen.embedding.info
+    return create(chosen.entry, chosen.values, embedding)
+
+
+def missing(metric: Any) -> str:
+    """What the metric lacks to measure anything, with the command that gets it; '' if nothing."""
+    embedding = getattr(metric, "embedding", None)
+    return embedding.missing() if embedding is not None else ""
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float]:
+    """The values as floats, if all are finite."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise CannotMeasure(f"{name} came out as {value}")
+    return {name: float(value) for name, value in values.items()}
+
+
+def ask(
+    function: Callable[Question, Answer], *args: Question.args, **kwargs: Question.kwargs
+) -> tuple[Answer | None, str]:
+    """(answer, '') or (None, why there is none): a failure is a row, never the end."""
+    try:
+        return function(*args, **kwargs), ""
+    except (CannotMeasure, BenchError) as error:
+        return None, str(error)
+    except Exception as error:  # a plugin's own mistake, told as such
+        return None, f"{type(error).__name__}: {error}"

@@ -1,0 +1,93 @@
+"""The built-in metrics and embeddings, as the plugin hooks hand them over. Light."""
+
+from timbrebench.core.interfaces import EmbeddingInfo, Measure, MetricInfo
+from timbrebench.core.records import KINDS
+from timbrebench.core.weights import KNOWN
+
+_HERE = "timbrebench.benchmarks.metrics"
+_BETTER_LOW, _BETTER_HIGH = False, True  # values of higher_is_better
+
+METRICS: list[MetricInfo] = [
+    MetricInfo(
+        "jaccard_melodia16k",
+        "pitch Jaccard distance at 16 kHz, as DiffTransfer and Music-STAR report it",
+        f"{_HERE}.jaccard:JaccardMelodia16k",
+        source="Comanducci et al., ISMIR 2023",
+        measures=(
+            Measure("jaccard_melodia16k", "", _BETTER_LOW),
+            Measure("jaccard_melodia16k_voiced", "", _BETTER_LOW),
+            Measure("jaccard_melodia16k_cut", "s"),
+            Measure("voiced_fraction", ""),
+        ),
+        against_source=True,
+    ),
+    MetricInfo(
+        "jaccard_cifka8k",
+        "pitch Jaccard distance at 8 kHz, as ss-vq-vae reports it",
+        f"{_HERE}.jaccard:JaccardCifka8k",
+        source="Cífka et al., ICASSP 2021",
+        measures=(
+            Measure("jaccard_cifka8k", "", _BETTER_LOW),
+            Measure("jaccard_cifka8k_voiced", "", _BETTER_LOW),
+        ),
+        rate=8000,
+        against_source=True,
+    ),
+    MetricInfo(
+        "level_error_db",
+        "level of the estimate relative to the reference",
+        f"{_HERE}.level:LevelError",
+        measures=(Measure("level_error_db", "dB"),),
+    ),
+    MetricInfo(
+        "mel_l1",
+        "mean absolute difference of log-mels at one loudness",
+        f"{_HERE}.mel_l1:MelL1",
+        measures=(Measure("mel_l1", "ln", _BETTER_LOW),),
+    ),
+    MetricInfo(
+        "fad",
+        "Fréchet audio distance",
+        f"{_HERE}.frechet:FrechetAudioDistance",
+        source="Kilgour et al., Interspeech 2019",
+        kind="set",
+        kinds=KINDS,
+        measures=(Measure("fad", "", _BETTER_LOW),),
+        embedding="*",
+    ),
+    MetricInfo(
+        "runtime",
+        "time, work, memory and size of a cell",
+        f"{_HERE}.runtime:Runtime",
+        kind="cell",
+        kinds=KINDS,
+        measures=(
+            Measure("train_seconds", "s", _BETTER_LOW),
+            Measure("train_flops", "FLOP"),
+            Measure("seconds_per_step", "s", _BETTER_LOW),
+            Measure("examples_per_second", "1/s", _BETTER_HIGH),
+            Measure("real_time_factor", "s/s", _BETTER_LOW),
+            Measure("vocoder_real_time_factor", "s/s", _BETTER_LOW),
+            Measure("peak_rss_bytes", "B", _BETTER_LOW),
+            Measure("parameters", ""),
+        ),
+    ),
+]
+
+EMBEDDINGS: list[EmbeddingInfo] = [
+    EmbeddingInfo(
+        "logmel",
+        "mean and deviation of VGGish's log-mel bands: no weights, a smoke test, not VGGish",
+        f"{_HERE}.logmel:LogMel",
+        default=True,
+    ),
+    EmbeddingInfo(
+        "vggish",
+        "VGGish without its last ReLU and without PCA",
+        f"{_HERE}.vggish:VGGish",
+        source="https://github.com/harritaylor/torchvggish",
+        licence="Apache-2.0",
+        weights_sha256=KNOWN["vggish"].sha256,
+        default=True,
+    ),
+]

@@ -1,0 +1,44 @@
+"""Cells and choices as JSON, for workers and for the store."""
+
+import dataclasses
+from typing import Any
+
+from timbrebench.benchmarks.config import RunConfig
+from timbrebench.benchmarks.plan import Cell, Choice
+from timbrebench.core import corpora, files
+
+
+def describe(cell: Cell, config: RunConfig) -> dict[str, Any]:
+    """cell.json: all that a worker and a report need to know of a cell."""
+    return {
+        "label": cell.method.label,
+        "method": cell.method.name,
+        "options": dict(cell.method.values),
+        "control": cell.control,
+        "supervision": cell.supervision,
+        "dataset": cell.dataset.label,
+        "dataset_choice": dataset_record(cell),
+        "tasks": [t.name for t in cell.tasks],
+        "task_records": [corpora.task_to(t) for t in cell.tasks],
+        "seed": cell.seed,
+        "budget": dataclasses.asdict(cell.budget),
+        "precision": cell.precision,
+        "vocoder": {"name": cell.vocoder.name, "values": dict(cell.vocoder.values)},
+        "max_seconds": cell.max_seconds,
+        "references": files.digest([cell.fingerprint, cell.max_seconds]),
+        "device": config.device,
+    }
+
+
+def dataset_record(cell: Cell) -> dict[str, Any]:
+    return {
+        "name": cell.dataset.name,
+        "values": dict(cell.dataset.values),
+        "root": cell.data_root,
+        "split": cell.split,
+    }
+
+
+def metric_record(metric: Choice) -> dict[str, Any]:
+    """``inputs`` is what decides a set metric's values beside its options: the embedding."""
+    return {"name": metric.name, "values": dict(metric.values), "inputs": list(metric.inputs)}

@@ -1,0 +1,247 @@
+"""Carries a plan out: jobs in processes, outcomes into the store. Knows plugins by name only."""
+
+import contextlib
+import dataclasses
+import fcntl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from timbrebench.benchmarks import environment
+from timbrebench.benchmarks.jobs import Job, Outcome
+from timbrebench.benchmarks.plan import Cell, Plan
+from timbrebench.benchmarks.records import dataset_record, describe, metric_record
+from timbrebench.benchmarks.store import (
+    SCHEMA,
+    Store,
+    cell_rows,
+    read_or_none,
+    stage_done,
+    write_scores,
+)
+from timbrebench.benchmarks.tracing import stage_plans
+from timbrebench.core import files
+from timbrebench.core.errors import BenchError
+
+Listener = Callable[[Job, Mapping[str, Any]], None]
+
+
+class Executor(Protocol):
+    """Takes jobs, yields each with its outcome as it ends."""
+
+    def run(self, jobs: Sequence[Job], listen: Listener) -> Iterator[tuple[Job, Outcome]]: ...
+
+    def cancel(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What holds for every job."""
+
+    deadline: float | None = None  # seconds a job
+    stall: float = 600.0  # seconds without a sign of life
+    checkpoint_seconds: float = 30.0
+
+
+@dataclass
+class Result:
+    """How a run ended: the status of each cell, by its key."""
+
+    statuses: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0: all well; 1: something failed; 2: nothing could start; 130: interrupted."""
+        if self.interrupted:
+            return 130
+        found = list(self.statuses.values())
+        if found and all(s == "impossible" for s in found):
+            return 2
+        return 0 if all(s in ("ok", "impossible") for s in found) else 1
+
+
+class Runner:
+    """One run into one folder."""
+
+    def __init__(
+        self, plan: Plan, store: Store, executor: Executor, listen: Listener, limits: Limits
+    ) -> None:
+        self.plan, self.store, self.limits = plan, store, limits
+        self.executor, self.listen = executor, listen
+        self.stages: dict[str, list[dict[str, Any]]] = {}  # cell key → stage plans
+        self.broken: dict[str, Outcome] = {}  # cell key → why it could not be planned
+        self.result = Result()
+
+    def run(self) -> Result:
+        self.store.open_for_writing()
+        with _locked(self.store.root):
+            self._write_run()
+            self._prepare()
+            self._trace()
+            for job, outcome in self.executor.run(self._jobs(), self.listen):
+                self._record(job, outcome)
+            self._finish()
+        return self.result
+
+    def cancel(self) -> None:
+        self.result.interrupted = True
+        self.executor.cancel()
+
+    # ------------------------------------------------------------------ before the cells
+
+    def _possible(self) -> list[Cell]:
+        return [c for c in self.plan.cells if not c.impossible]
+
+    def _prepare(self) -> None:
+        if not self.plan.unprepared or not self._possible():
+            return
+        data = dataset_record(self.plan.cells[0])
+        folder = self.store.root / "jobs" / "prepare"
+        job = self._job("prepare", "prepare", f"prepare {data['name']}", folder, data)
+        ended = list(self.executor.run([job], self.listen))
+        outcome = ended[0][1] if ended else Outcome("interrupted")
+        self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
+        if outcome.status != "ok" and not self.result.interrupted:
+            raise BenchError(f"preparing {data['name']} failed: {outcome.reason}")
+
+    def _trace(self) -> None:
+        """Stage plans of the training cells; one that cannot be planned has failed."""
+        for key, answer in stage_plans(self.plan).items():
+            if "stages" in answer:
+                self.stages[key] = answer["stages"]
+                continue
+            status, log = answer.get("status", "failed"), answer.get("log_tail", "")
+            self.broken[key] = Outcome(status, {}, "plan", answer["error"], log)
+
+    # ------------------------------------------------------------------ jobs
+
+    def _jobs(self) -> list[Job]:
+        """A training job for each stage that is not done, an evaluation for each cell."""
+        jobs: dict[str, Job] = {}
+        for cell in self._possible():
+            if cell.key in self.broken:
+                self._write_result(cell, self.broken[cell.key])
+                continue
+            record = describe(cell, self.plan.config)
+            files.write_json(self.store.cell(cell.key) / "cell.json", record)
+            for stage in self.stages.get(cell.key, []):
+                if not stage_done(self.store, stage["key"]):
+                    jobs.setdefault(stage["key"], self._train_job(cell, record, stage))
+            if self._scored(cell) and not any(
+                s["key"] in jobs for s in self.stages.get(cell.key, [])
+            ):
+                self.result.statuses[cell.key] = "ok"
+            else:
+                jobs[f"cell:{cell.key}"] = self._evaluate_job(cell, record)
+        return list(jobs.values())
+
+    def _train_job(self, cell: Cell, record: dict[str, Any], stage: dict[str, Any]) -> Job:
+        data = {"cell": record, "stage": stage}
+        data["checkpoint_seconds"] = self.limits.checkpoint_seconds
+        label = f"{cell.method.label} · train {stage['name']}"
+        needs = tuple(stage["depends"].values())
+        return self._job(stage["key"], "train", label, self.store.model(stage["key"]), data, needs)
+
+    def _evaluate_job(self, cell: Cell, record: dict[str, Any]) -> Job:
+        stages = {s["name"]: s["key"] for s in self.stages.get(cell.key, [])}
+        metrics = [metric_record(m) for m in self.plan.metrics]
+        data = {"cell": record, "stages": stages, "metrics": metrics}
+        label = f"{cell.method.label} · evaluate"
+        folder = self.store.cell(cell.key)
+        return self._job(
+            f"cell:{cell.key}", "evaluate", label, folder, data, tuple(stages.values())
+        )
+
+    def _job(
+        self,
+        key: str,
+        kind: str,
+        label: str,
+        folder: Path,
+        data: dict[str, Any],
+        needs: tuple[str, ...] = (),
+    ) -> Job:
+        return Job(
+            key,
+            kind,
+            label,
+            folder,
+            data,
+            needs,
+            deadline=self.limits.deadline,
+            stall=self.limits.stall,
+        )
+
+    def _scored(self, cell: Cell) -> bool:
+        """Whether the cell is done with just these metrics."""
+        result = read_or_none(self.store.cell(cell.key) / "result.json") or {}
+        asked = [files.digest(metric_record(m)) for m in self.plan.metrics]
+        return result.get("status") == "ok" and result.get("metrics") == asked
+
+    # ------------------------------------------------------------------ outcomes
+
+    def _record(self, job: Job, outcome: Outcome) -> None:
+        if job.kind == "evaluate":
+            cell = next(c for c in self.plan.cells if f"cell:{c.key}" == job.key)
+            self._write_result(cell, outcome)
+        self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
+
+    def _write_result(self, cell: Cell, outcome: Outcome) -> None:
+        answer = outcome.answer
+        result = {
+            "status": outcome.status,
+            "phase": outcome.phase,
+            "reason": outcome.reason,
+            "log_tail": outcome.log_tail,
+            "stages": [s["key"] for s in self.stages.get(cell.key, [])],
+            "outcome": answer.get("outcome", {}),
+            "scores": answer.get("scores", []),
+            "metrics": [files.digest(metric_record(m)) for m in self.plan.metrics],
+        }
+        folder = self.store.cell(cell.key)
+        if not (folder / "cell.json").exists():
+            files.write_json(folder / "cell.json", describe(cell, self.plan.config))
+        files.write_json(folder / "result.json", result)
+        self.result.statuses[cell.key] = outcome.status
+
+    def _finish(self) -> None:
+        for cell in self.plan.cells:
+            if cell.impossible:
+                self._write_result(cell, Outcome("impossible", {}, "plan", cell.impossible))
+            elif cell.key not in self.result.statuses:
+                self._write_result(cell, Outcome("interrupted", reason="stopped by the user"))
+        self._write_run()
+        keys = files.read_json(self.store.run_file)["cells"].values()
+        name = self.store.root.name
+        write_scores(self.store, (row for key in keys for row in cell_rows(self.store, name, key)))
+
+    # ------------------------------------------------------------------ records
+
+    def _write_run(self) -> None:
+        """run.json; the cells that it shows are the newest of each place in the table."""
+        old = read_or_none(self.store.run_file) or {}
+        cells = dict(old.get("cells", {})) if old.get("schema") == SCHEMA else {}
+        cells |= {cell.place: cell.key for cell in self.plan.cells}
+        run = {
+            "schema": SCHEMA,
+            "config": dataclasses.asdict(self.plan.config),
+            "environment": environment.describe(),
+            "corpus": environment.describe_corpus(self.plan.corpus),
+            "cells": cells,
+        }
+        files.write_json(self.store.run_file, run)
+
+
+@contextlib.contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Two runs into one folder at once: the second is refused."""
+    with (root / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BenchError(
+                f"another bench run is writing to {root}.", hint="Wait for it, or use --out DIR."
+            ) from None
+        yield

@@ -1,0 +1,208 @@
+"""Scores of a cell's estimates: one file a metric, so that a new metric only adds its own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from timbrebench.benchmarks import measure
+from timbrebench.benchmarks.measure import Chosen
+from timbrebench.benchmarks.session import Session
+from timbrebench.benchmarks.store import Store, read_or_none
+from timbrebench.core import files
+from timbrebench.core.manifest import Entry
+from timbrebench.core.records import Clip, Task
+from timbrebench.core.registry import registry
+
+Row = dict[str, Any]
+Report = Callable[[Mapping[str, Any]], None]
+
+
+class Scorer:
+    """Scores the estimates in a cell's folder with one metric after another."""
+
+    def __init__(self, session: Session, store: Store, folder: Path, report: Report) -> None:
+        self.session, self.store, self.folder, self.report = session, store, folder, report
+        self.items: list[dict[str, Any]] = []
+        self.references: dict[tuple[str, int], tuple[list[Clip], str]] = {}
+
+    def run(self, metrics: Sequence[Mapping[str, Any]], outcome: Mapping[str, Any]) -> list[str]:
+        """Names of the score files, each written unless it is there already."""
+        self.items = files.read_json(self.folder / "estimates.json")["items"]
+        names = []
+        for number, choice in enumerate(metrics):
+            what = f"scores ({choice['name']})"
+            self.report({"event": "progress", "what": what, "share": number / len(metrics)})
+            name = score_file(choice)
+            path = self.folder / "scores" / name
+            if read_or_none(path) is None:
+                files.write_json(path, self._rows(chosen_metric(choice), outcome))
+            names.append(name)
+        return names
+
+    def _rows(self, chosen: Chosen, outcome: Mapping[str, Any]) -> list[Row]:
+        entry = chosen.entry
+        metric, reason = measure.ask(measure.create_metric, chosen)
+        tasks: list[Task | None] = [*self.session.tasks]
+        if entry.info.kind == "cell":
+            tasks = [None]
+        if metric is None:
+            return [r for t in tasks for r in _all(entry, t, "", "failed", reason)]
+        if lacking := measure.missing(metric):
+            return [r for t in tasks for r in _all(entry, t, "", "missing", lacking)]
+        if entry.info.kind == "cell":
+            return self._cell_rows(entry, metric, outcome)
+        of_task = self._pair_rows if entry.info.kind == "pair" else self._set_rows
+        rows = []
+        for task in self.session.tasks:
+            if task.kind in entry.info.kinds:
+                rows += of_task(entry, metric, task)
+            else:
+                reason = f"{entry.name} does not measure {task.kind} tasks"
+                rows += _all(entry, task, "", "not_applicable", reason)
+        return rows
+
+    # ------------------------------------------------------------------ by item
+
+    def _pair_rows(self, entry: Entry, metric: Any, task: Task) -> list[Row]:
+        rows: list[Row] = []
+        for item in self._items(task):
+            rows += self._item_rows(entry, metric, task, item)
+        return rows + [_mean(entry, task, m, rows) for m in entry.info.measures]
+
+    def _item_rows(self, entry: Entry, metric: Any, task: Task, item: dict[str, Any]) -> list[Row]:
+        track = item["track"]
+        if item["status"] != "ok":
+            return _all(entry, task, track, item["status"], item["reason"])
+        against = item["target"] or (item["source"] if entry.info.against_source else "")
+        if not against:
+            reason = "the item has no counterpart by the target"
+            return _all(entry, task, track, "not_applicable", reason)
+        told = "target" if item["target"] else "source"
+        values, reason = measure.ask(self._measure_pair, metric, against, item, entry.info.rate)
+        if values is None:
+            return _all(entry, task, track, "failed", reason, reference=told)
+        return [_row(m, task, track, values.get(m.name), told) for m in entry.info.measures]
+
+    def _measure_pair(
+        self, metric: Any, against: str, item: Mapping[str, Any], rate: int
+    ) -> dict[str, float]:
+        reference = self._reference(against, item["track"], rate)
+        return metric.measure(reference, self._estimate(item, rate))
+
+    def _items(self, task: Task) -> list[dict[str, Any]]:
+        return [i for i in self.items if i["task"] == task.name]
+
+    def _estimate(self, item: Mapping[str, Any], rate: int) -> Clip:
+        return _clip(self.folder / item["file"], rate, item["target"], item["track"])
+
+    def _reference(self, instrument: str, track: str, rate: int) -> Clip:
+        path = self.store.reference(self.session.cell["references"], instrument, track)
+        return _clip(path, rate, instrument, track)
+
+    # ------------------------------------------------------------------ by task
+
+    def _set_rows(self, entry: Entry, metric: Any, task: Task) -> list[Row]:
+        items = [i for i in self._items(task) if i["status"] == "ok"]
+        if not items:
+            first = next(iter(self._items(task)), {"status": "failed", "reason": "no test item"})
+            return _all(entry, task, "", first["status"], first["reason"])
+        references, told = self._reference_set(task.target, entry.info.rate)
+        estimates = [self._estimate(i, entry.info.rate) for i in items]
+        answer, reason = measure.ask(metric.measure, references, estimates)
+        if answer is None:
+            return _all(entry, task, "", "failed", reason, reference=told)
+        values, details = answer
+        known = {"n": details.get("n"), "details": {**details, "items": _tracks(items)}}
+        return [_row(m, task, "", values.get(m.name), told) | known for m in entry.info.measures]
+
+    def _reference_set(self, instrument: str, rate: int) -> tuple[list[Clip], str]:
+        """What a set of estimates is held against: the target's training tracks.
+
+        A corpus that trains nothing (``--split all``) has none: then its test tracks, said so.
+        """
+        if (instrument, rate) not in self.references:
+            corpus = self.session.corpus
+            split = "train" if corpus.tracks_of("train", instrument) else "test"
+            ids = [t.id for t in corpus.tracks_of(split, instrument)]
+            clips = [corpus.load(id, instrument, rate) for id in ids]
+            self.references[instrument, rate] = clips, f"{split} tracks of {instrument}"
+        return self.references[instrument, rate]
+
+    # ------------------------------------------------------------------ by cell
+
+    def _cell_rows(self, entry: Entry, metric: Any, outcome: Mapping[str, Any]) -> list[Row]:
+        values, reason = measure.ask(metric.measure, outcome)
+        if values is None:
+            return _all(entry, None, "", "failed", reason)
+        return [_row(m, None, "", values.get(m.name), "") for m in entry.info.measures]
+
+
+def chosen_metric(choice: Mapping[str, Any]) -> Chosen:
+    """The metric of a record (benchmarks.records): its embedding is the first input."""
+    entry = registry().find("metric", choice["name"])
+    if not entry.info.embedding:
+        return Chosen(entry, choice["values"])
+    name, values = choice["inputs"][:2]
+    return Chosen(entry, choice["values"], registry().find("embedding", name), values)
+
+
+def score_file(choice: Mapping[str, Any]) -> str:
+    """The score file of a metric with its options, version and weights."""
+    entry = registry().find("metric", choice["name"])
+    parts = [choice["name"], choice["values"], entry.info.version, choice["inputs"]]
+    return f"{entry.name}-{files.digest(parts)}.json"
+
+
+def _tracks(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    return sorted(i["track"] for i in items)
+
+
+def _clip(path: Path, rate: int, instrument: str, track: str) -> Clip:
+    from timbrebench.core import audio
+
+    return Clip(np.asarray(audio.load(path, rate)), rate, instrument, track)
+
+
+def _row(measure: Any, task: Task | None, item: str, value: Any, reference: str) -> Row:
+    row = {
+        "metric": measure.name,
+        "task": task.name if task else "",
+        "item": item,
+        "value": None if value is None else float(value),
+        "unit": measure.unit,
+        "higher_is_better": measure.higher_is_better,
+        "n": None,
+        "status": "ok",
+        "reason": "",
+        "reference": reference,
+        "details": {},
+    }
+    if value is None:
+        return row | {"status": "not_applicable", "reason": "there is nothing to measure"}
+    if not np.isfinite(value):
+        return row | {"value": None, "status": "failed", "reason": f"the metric gave {value}"}
+    return row
+
+
+def _all(
+    entry: Entry, task: Task | None, item: str, status: str, reason: str, reference: str = ""
+) -> list[Row]:
+    """A row without a value for each of a metric's measures."""
+    said = {"status": status, "reason": reason}
+    return [_row(m, task, item, None, reference) | said for m in entry.info.measures]
+
+
+def _mean(entry: Entry, task: Task, measure: Any, rows: Sequence[Row]) -> Row:
+    """The mean over the items that could be measured; it says how many."""
+    own = [r for r in rows if r["metric"] == measure.name]
+    good = [r for r in own if r["status"] == "ok"]
+    if not good:
+        first = next(iter(own), {"status": "failed", "reason": "no estimate was made"})
+        said = {"status": first["status"], "reason": first["reason"], "n": 0}
+        return _row(measure, task, "", None, "") | said
+    value = float(np.mean([r["value"] for r in good]))
+    missed = [r["item"] for r in own if r["status"] != "ok"]
+    row = _row(measure, task, "", value, good[0]["reference"])
+    return row | {"n": len(good), "details": {"not_measured": missed} if missed else {}}

@@ -1,0 +1,133 @@
+"""A cell inside a worker: its description turned back into corpus, method and stages. Heavy."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from timbrebench.core import corpora, files
+from timbrebench.core.errors import BenchError
+from timbrebench.core.interfaces import Dataset, Method, Stage, Trained
+from timbrebench.core.manifest import Entry, code_of_modules
+from timbrebench.core.mel import PRESETS
+from timbrebench.core.memory import step_flops
+from timbrebench.core.records import Budget, Corpus, Task
+from timbrebench.core.registry import create, registry
+from timbrebench.core.splits import apply_split
+
+
+def open_dataset(data: Mapping[str, Any]) -> Dataset:
+    entry = registry().find("dataset", data["name"])
+    return create(entry, data["values"], Path(data["root"]) if data["root"] else None)
+
+
+class Session:
+    """What a worker needs of a cell. ``cell`` is cell.json."""
+
+    def __init__(self, cell: Mapping[str, Any]) -> None:
+        self.cell = cell
+        self.entry: Entry = registry().find("method", cell["method"])
+        self.budget = Budget(**cell["budget"])
+        self.device: str = cell["device"]
+        self.seed: int = cell["seed"]
+
+    @functools.cached_property
+    def corpus(self) -> Corpus:
+        dataset = self.cell["dataset_choice"]
+        return apply_split(open_dataset(dataset).corpus(), dataset["split"])
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The cell's tasks that the method can do at all."""
+        tasks = [corpora.task_from(t) for t in self.cell["task_records"]]
+        return [t for t in tasks if t.kind in self.entry.info.kinds]
+
+    @property
+    def direct_tasks(self) -> list[Task]:
+        """What the method itself is asked for; derived tasks add their parts."""
+        return list(dict.fromkeys(d for t in self.tasks for d in t.direct))
+
+    @functools.cached_property
+    def method(self) -> Method:
+        values = self.cell["options"]
+        name = str(values.get("mel", self.entry.info.mel))
+        return create(self.entry, values, PRESETS[name] if name else None)
+
+    @functools.cached_property
+    def stages(self) -> list[Stage]:
+        stages = list(self.method.stages(self.corpus, self.direct_tasks))
+        names = [s.name for s in stages]
+        if len(set(names)) < len(names):
+            raise BenchError(f"{self.entry.name} has two stages of one name: {names}.")
+        return stages
+
+    def stage(self, name: str) -> Stage:
+        return next(s for s in self.stages if s.name == name)
+
+    # ------------------------------------------------------------------ planning
+
+    def stage_plans(self) -> list[dict[str, Any]]:
+        """Each stage with its share of the budget in whole steps, and its key."""
+        total = sum(s.share for s in self.stages)
+        plans: dict[str, dict[str, Any]] = {}
+        for stage in self.stages:
+            flops = step_flops(stage)
+            amount = self.budget.amount * stage.share / total
+            batch = stage.recipe.batch_size
+            plan = {
+                "name": stage.name,
+                "depends": {d: plans[d]["key"] for d in stage.depends},
+                "flops_per_example": flops,
+                "batch_size": batch,
+                "share": stage.share / total,
+                **resolve_steps(self.budget.kind, amount, batch, flops),
+            }
+            plans[stage.name] = plan | {"key": self._stage_key(stage, plan)}
+        return list(plans.values())
+
+    def _stage_key(self, stage: Stage, plan: Mapping[str, Any]) -> str:
+        kind = type(stage)
+        return files.digest(
+            [
+                f"{kind.__module__}:{kind.__qualname__}",
+                stage.config,
+                asdict(stage.recipe),
+                [plan["steps"], plan["seconds"]],
+                sorted(plan["depends"].values()),
+                [self.corpus.fingerprint, self.seed, self.cell["precision"]],
+                code_of_modules([kind.__module__, *self.entry.info.shares]),
+            ]
+        )
+
+    # ------------------------------------------------------------------ finished stages
+
+    def trained(self, keys: Mapping[str, str], models: Path) -> dict[str, Trained]:
+        """Finished stages by name, their networks in eval mode."""
+        return {name: self._load(name, models / key) for name, key in keys.items()}
+
+    def _load(self, name: str, folder: Path) -> Trained:
+        from safetensors.torch import load_file
+
+        record = files.read_json(folder / "stage.json")
+        weights = folder / "model.safetensors"
+        if files.sha256_of(weights) != record["sha256"]:
+            raise BenchError(f"{weights} is damaged.", hint="Remove its folder and run again.")
+        module = self.stage(name).build()
+        module.load_state_dict(load_file(weights))
+        return Trained(module.to(self.device).eval(), record["state"])
+
+
+def resolve_steps(kind: str, amount: float, batch: int, flops: int) -> dict[str, Any]:
+    """A share of the budget as whole steps; ``seconds`` for a wall-clock budget."""
+    if kind == "seconds":
+        return {"steps": 0, "seconds": amount}
+    per_step = {"steps": 1, "examples": batch, "flops": batch * max(flops, 1)}[kind]
+    return {"steps": max(1, int(amount // per_step)), "seconds": None}
+
+
+def use_threads(count: int) -> None:
+    if count:
+        torch.set_num_threads(count)

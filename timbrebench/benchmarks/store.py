@@ -1,0 +1,211 @@
+"""The run folder: where everything is, how it is written, and how it is read again.
+
+run.json            the last configuration, environment, and the cells that the folder shows
+models/KEY/         stage.json, model.safetensors, curve.jsonl, log.txt (checkpoint.pt while
+                    it trains)
+cells/KEY/          cell.json, result.json, log.txt, estimates.json, estimates/TASK/TRACK.flac,
+                    scores/METRIC-KEY.json
+references/KEY/     the test stems that estimates are made from and compared with, as scored
+scores.csv, scores.jsonl   every row of every cell shown
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from timbrebench.core import files
+from timbrebench.core.errors import BenchError
+from timbrebench.core.results import ROW_FIELDS, CellRecord, ItemRecord, RunRecord, StageRecord
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Store:
+    """Paths of a run folder."""
+
+    root: Path
+
+    def model(self, key: str) -> Path:
+        return self.root / "models" / key
+
+    def cell(self, key: str) -> Path:
+        return self.root / "cells" / key
+
+    def reference(self, fingerprint: str, instrument: str, track: str) -> Path:
+        return (
+            self.root
+            / "references"
+            / fingerprint
+            / file_name(instrument)
+            / (f"{file_name(track)}.flac")
+        )
+
+    @property
+    def run_file(self) -> Path:
+        return self.root / "run.json"
+
+    def open_for_writing(self) -> None:
+        """Makes the folder; an error in words where that cannot be."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            files.write_text(self.root / ".writable", "")
+            (self.root / ".writable").unlink()
+        except OSError as error:
+            raise BenchError(
+                f"cannot write to {self.root}: {error.strerror}.", hint="Name another: --out DIR"
+            ) from None
+
+    def read_run(self) -> dict[str, Any]:
+        """run.json; an error in words where this is no run folder."""
+        if not self.run_file.is_file():
+            raise BenchError(
+                f"{self.root} is no run folder (it has no run.json).",
+                hint="Make one: bench run --out DIR",
+            )
+        run = read_or_none(self.run_file)
+        if run is None or run.get("schema") != SCHEMA:
+            raise BenchError(
+                f"{self.run_file} is damaged, or of another version of timbrebench.",
+                hint="Run again into a new folder: bench run --out DIR",
+            )
+        return run
+
+
+def file_name(name: str) -> str:
+    """A name as a file's: readable, and distinct for distinct names."""
+    safe = re.sub(r"[^\w+.-]", "_", name).lstrip(".-") or "_"
+    return safe if safe == name and len(safe) < 100 else f"{safe[:80]}-{files.digest(name, 4)}"
+
+
+def read_or_none(path: Path) -> Any:
+    """A JSON file's value; None where there is none or it is damaged."""
+    try:
+        return files.read_json(path)
+    except (OSError, ValueError):
+        return None
+
+
+def stage_done(store: Store, key: str) -> bool:
+    """Whether a stage's model is there and whole."""
+    record = read_or_none(store.model(key) / "stage.json")
+    weights = store.model(key) / "model.safetensors"
+    return bool(record) and weights.is_file() and files.sha256_of(weights) == record["sha256"]
+
+
+# ------------------------------------------------------------------ rows
+
+
+def cell_rows(store: Store, run_name: str, key: str) -> Iterator[dict[str, Any]]:
+    """The tidy rows of a cell, for the scores that its last result names."""
+    cell = read_or_none(store.cell(key) / "cell.json") or {}
+    result = read_or_none(store.cell(key) / "result.json") or {}
+    common = {
+        "run": run_name,
+        "cell": key,
+        "method": cell.get("label"),
+        "dataset": cell.get("dataset"),
+        "seed": cell.get("seed"),
+    }
+    for name in result.get("scores", []):
+        for row in read_or_none(store.cell(key) / "scores" / name) or []:
+            yield {field: (common | row).get(field) for field in ROW_FIELDS}
+
+
+def write_scores(store: Store, rows: Iterable[Mapping[str, Any]]) -> None:
+    """scores.jsonl and scores.csv of the folder."""
+    rows = list(rows)
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    files.write_text(store.root / "scores.jsonl", "".join(f"{line}\n" for line in lines))
+    files.write_text(store.root / "scores.csv", to_csv(rows))
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ROW_FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        details = json.dumps(row["details"], sort_keys=True) if row["details"] else ""
+        writer.writerow({**row, "details": details})
+    return text.getvalue()
+
+
+# ------------------------------------------------------------------ reading for reports
+
+
+def read_run(root: Path) -> RunRecord:
+    """A run folder as reports see it."""
+    store = Store(root)
+    run = store.read_run()
+    keys = list(run["cells"].values())
+    cells = [_read_cell(store, key) for key in keys]
+    stages = {s: _read_stage(store, s) for cell in cells for s in cell.stages}
+    rows = [row for key in keys for row in cell_rows(store, root.name, key)]
+    return RunRecord(
+        root, run["config"], run["environment"], cells, stages, rows, run.get("corpus", {})
+    )
+
+
+def _read_cell(store: Store, key: str) -> CellRecord:
+    folder = store.cell(key)
+    cell = read_or_none(folder / "cell.json") or {}
+    result = read_or_none(folder / "result.json") or {"status": "pending"}
+    return CellRecord(
+        key=key,
+        label=cell.get("label", key),
+        method=cell.get("method", ""),
+        control=bool(cell.get("control")),
+        supervision=cell.get("supervision", ""),
+        dataset=cell.get("dataset", ""),
+        tasks=cell.get("tasks", []),
+        seed=cell.get("seed", 0),
+        status=result["status"],
+        phase=result.get("phase", ""),
+        reason=result.get("reason", ""),
+        log_tail=result.get("log_tail", ""),
+        options=cell.get("options", {}),
+        budget=cell.get("budget", {}),
+        stages=result.get("stages", []),
+        outcome=result.get("outcome", {}),
+        items=_read_items(store, cell, folder),
+    )
+
+
+def _read_items(store: Store, cell: Mapping[str, Any], folder: Path) -> list[ItemRecord]:
+    estimates = read_or_none(folder / "estimates.json") or {"items": []}
+    items = []
+    for item in estimates["items"]:
+        if item["status"] != "ok":
+            continue
+        source, reference = (
+            store.reference(cell["references"], item[side], item["track"]) if item[side] else None
+            for side in ("source", "target")
+        )
+        items.append(
+            ItemRecord(item["task"], item["track"], folder / item["file"], source, reference)
+        )
+    return items
+
+
+def _read_stage(store: Store, key: str) -> StageRecord:
+    folder = store.model(key)
+    record = read_or_none(folder / "stage.json")
+    if record is None:
+        return StageRecord(key, key, "failed", 0, None, None, {})
+    curve = (folder / "curve.jsonl").read_text() if (folder / "curve.jsonl").exists() else ""
+    return StageRecord(
+        key=key,
+        name=record["name"],
+        status="ok",
+        steps=record["steps"],
+        seconds=record["seconds"],
+        flops=record.get("flops"),
+        parameters=record["parameters"],
+        curve=[json.loads(line) for line in curve.splitlines()],
+        memory=record.get("memory", {}),
+    )

@@ -1,0 +1,56 @@
+"""Stage plans of a plan's cells, traced in a worker once and kept in the cache."""
+
+from pathlib import Path
+from typing import Any
+
+from timbrebench.benchmarks.apart import run_apart
+from timbrebench.benchmarks.plan import Cell, Plan
+from timbrebench.benchmarks.records import describe
+from timbrebench.benchmarks.store import read_or_none
+from timbrebench.core import files
+
+DEADLINE = 300.0  # seconds
+
+
+def stage_plans(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Cell key → {'stages': […]}, or {'error': reason}, of every cell that trains."""
+    cells = [c for c in plan.cells if c.trains and not c.impossible]
+    found = {c.key: kept for c in cells if (kept := read_or_none(_path(c)))}
+    for group in _groups([c for c in cells if c.key not in found]):
+        found |= _trace(group, plan)
+    return found
+
+
+def _groups(cells: list[Cell]) -> list[list[Cell]]:
+    """Our methods share one worker; a stranger's has its own, whatever it does there."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault("" if cell.method.ours else cell.key, []).append(cell)
+    return list(groups.values())
+
+
+def _trace(cells: list[Cell], plan: Plan) -> dict[str, dict[str, Any]]:
+    data = {"cells": {c.key: describe(c, plan.config) for c in cells}}
+    outcome = run_apart("resolve", data, DEADLINE)
+    answers = outcome.answer.get("cells", {})
+    found = {}
+    for cell in cells:
+        found[cell.key] = answers.get(cell.key) or {
+            "error": outcome.reason,
+            "status": outcome.status,
+            "log_tail": outcome.log_tail,
+        }
+        if "stages" in found[cell.key]:
+            _keep(_path(cell), found[cell.key])
+    return found
+
+
+def _path(cell: Cell) -> Path:
+    return files.cache_root() / "plans" / f"{cell.key}.json"
+
+
+def _keep(path: Path, value: Any) -> None:
+    try:
+        files.write_json(path, value)
+    except OSError:
+        return  # a cache that cannot be written costs time, nothing else

@@ -1,0 +1,222 @@
+"""One job in one process: ``python -m timbrebench.benchmarks.worker JOB.json``.
+
+Events go to the parent as JSON lines on the original standard output; everything that is
+printed, by us or by a library, goes to the job's log.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from timbrebench.core import files
+from timbrebench.core.errors import BenchError
+from timbrebench.core.memory import phase
+
+PR_SET_PDEATHSIG = 1
+
+
+class Events:
+    """The way back to the parent."""
+
+    def __init__(self) -> None:
+        self.stream = os.fdopen(os.dup(1), "w", buffering=1)
+        self.phase = "start"
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        self.stream.write(json.dumps(dict(event)) + "\n")
+
+    def enter(self, phase_name: str) -> None:
+        self.phase = phase_name
+        self({"event": "phase", "phase": phase_name})
+
+
+def die_with_parent() -> None:
+    """A killed parent leaves no worker behind (Linux; elsewhere workers end by themselves)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)
+
+
+def main(path: str) -> int:
+    die_with_parent()
+    job = files.read_json(Path(path))
+    events = Events()
+    log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    answer = _answer(job, events)
+    files.write_json(Path(job["answer"]), answer)
+    return 0 if answer["status"] == "ok" else 1
+
+
+def _answer(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    try:
+        return {"status": "ok", **JOBS[job["kind"]](job, events)}
+    except BenchError as error:
+        return {"status": "failed", "phase": events.phase, "reason": str(error)}
+    except MemoryError as error:
+        return {"status": "oom", "phase": events.phase, "reason": str(error) or "out of memory"}
+    except Exception as error:  # a plugin may raise anything: it ends its own job only
+        traceback.print_exc()
+        status = "oom" if _out_of_memory(error) else "failed"
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        return {"status": status, "phase": events.phase, "reason": reason}
+
+
+def _out_of_memory(error: Exception) -> bool:
+    text = f"{type(error).__name__} {error}".lower()
+    return "outofmemory" in text or "can't allocate memory" in text or "out of memory" in text
+
+
+# ------------------------------------------------------------------ the kinds of jobs
+
+
+def index(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """A stranger's corpus, read in a process of its own."""
+    from timbrebench.benchmarks.session import open_dataset
+    from timbrebench.core import corpora
+
+    events.enter("index")
+    dataset = open_dataset(job["data"])
+    return {"missing": dataset.missing(), "corpus": corpora.to_json(dataset.corpus())}
+
+
+def prepare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """What the dataset has to make or fetch."""
+    from timbrebench.benchmarks.session import open_dataset
+
+    events.enter("prepare")
+    dataset = open_dataset(job["data"])
+    dataset.prepare(lambda what, share: events({"event": "progress", "what": what, "share": share}))
+    return {"missing": dataset.missing()}
+
+
+def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """The stages of cells: costs by tracing, whole steps, keys."""
+    from timbrebench.benchmarks.session import Session
+
+    events.enter("resolve")
+    cells = {}
+    for key, cell in job["data"]["cells"].items():
+        try:
+            cells[key] = {"stages": Session(cell).stage_plans()}
+        except Exception as error:  # of one method: the others' plans stand
+            traceback.print_exc()
+            cells[key] = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+        events(
+            {"event": "progress", "what": "plan", "share": len(cells) / len(job["data"]["cells"])}
+        )
+    return {"cells": cells}
+
+
+def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """One stage, from its checkpoint if it has one."""
+    from timbrebench.benchmarks.session import Session, use_threads
+    from timbrebench.core.interfaces import StageContext
+    from timbrebench.core.training import TrainPlan
+    from timbrebench.core.training import train as train_stage
+
+    events.enter("prepare")
+    data, folder = job["data"], Path(job["folder"])
+    use_threads(job["threads"])
+    session = Session(data["cell"])
+    plan = data["stage"]
+    depends = session.trained(plan["depends"], folder.parent)
+    context = StageContext(session.corpus, depends, session.device, _as_progress(events))
+    how = TrainPlan(
+        plan["steps"],
+        session.seed,
+        session.corpus.fingerprint,
+        session.cell["precision"],
+        seconds=plan["seconds"],
+        checkpoint_seconds=data["checkpoint_seconds"],
+        flops_per_example=plan["flops_per_example"],
+        threads=job["threads"],
+    )
+    events.enter("train")
+    train_stage(session.stage(plan["name"]), context, how, folder, events)
+    return {}
+
+
+def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """A cell's estimates, unless they are there, then its scores."""
+    from timbrebench.benchmarks.estimate import Estimator
+    from timbrebench.benchmarks.scoring import Scorer
+    from timbrebench.benchmarks.session import Session, use_threads
+    from timbrebench.benchmarks.store import Store, read_or_none
+
+    data, folder = job["data"], Path(job["folder"])
+    store, memory = Store(folder.parent.parent), {}
+    use_threads(job["threads"])
+    session = Session(data["cell"])
+    outcome = read_or_none(folder / "outcome.json")
+    if outcome is None or read_or_none(folder / "estimates.json") is None:
+        events.enter("estimate")
+        with phase("estimate", memory):
+            trained = session.trained(data["stages"], store.root / "models")
+            session.method.setup(session.corpus, trained, session.device)
+            record = Estimator(session, store, folder, events).run()
+        outcome = _outcome(record, data["stages"], store) | {"phases": memory}
+        files.write_json(folder / "outcome.json", outcome)
+    events.enter("score")
+    with phase("score", memory):
+        scores = Scorer(session, store, folder, events).run(data["metrics"], outcome)
+    return {"scores": scores, "outcome": outcome, **_verdict(folder)}
+
+
+def _outcome(record: Mapping[str, Any], stages: Mapping[str, str], store: Any) -> dict[str, Any]:
+    """Times, memory and sizes of a cell: its estimates' and its stages' sums."""
+    made = [i for i in record["items"] if i["status"] == "ok"]
+    trained = [files.read_json(store.model(key) / "stage.json") for key in stages.values()]
+    total = {
+        f"train_{name}": sum(s[name] for s in trained) if trained else None
+        for name in ("seconds", "flops", "steps", "examples")
+    }
+    steps, seconds = total["train_steps"], total["train_seconds"]
+    return {
+        **total,
+        "seconds_per_step": seconds / steps if steps else None,
+        "examples_per_second": total["train_examples"] / seconds if seconds else None,
+        "infer_seconds": sum(i["infer_seconds"] for i in made),
+        "vocoder_seconds": sum(i["vocoder_seconds"] for i in made),
+        "audio_seconds": sum(i["audio_seconds"] for i in made),
+        "train_peak_rss_bytes": max(
+            (s["memory"]["host_peak_rss"] or 0 for s in trained), default=None
+        ),
+        "parameters": {
+            f"{s['name']}.{part}": n for s in trained for part, n in s["parameters"].items()
+        },
+        "vocoder": record["vocoder"],
+    }
+
+
+def _verdict(folder: Path) -> dict[str, Any]:
+    """A cell is ok if it made anything; where all its items failed, so has it."""
+    items = files.read_json(folder / "estimates.json")["items"]
+    failed = [i for i in items if i["status"] == "failed"]
+    if failed and not any(i["status"] == "ok" for i in items):
+        return {"status": "failed", "phase": "estimate", "reason": failed[0]["reason"]}
+    return {"failed_items": len(failed)}
+
+
+def _as_progress(events: Events) -> Callable[[str, float], None]:
+    return lambda what, share: events({"event": "progress", "what": what, "share": share})
+
+
+JOBS: dict[str, Callable[[Mapping[str, Any], Events], dict[str, Any]]] = {
+    "index": index,
+    "prepare": prepare,
+    "resolve": resolve,
+    "train": train,
+    "evaluate": evaluate,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

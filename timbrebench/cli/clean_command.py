@@ -1,0 +1,36 @@
+"""``bench clean``."""
+
+import shutil
+from pathlib import Path
+
+import click
+
+from timbrebench.cli.console import bytes_text, json_option, print_json, print_table
+
+
+@click.command("clean")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Remove it; without this it is only shown.")
+@json_option
+def command(run: Path, yes: bool, as_json: bool) -> None:
+    """Show what may be removed from a run folder and how much it frees; --yes removes it.
+
+    That is: cells that newer ones have replaced, models that no shown cell uses, leftovers.
+    """
+    from timbrebench.benchmarks.cleaning import removable
+
+    found = removable(run)
+    if yes:
+        for part in found:
+            shutil.rmtree(part.path) if part.path.is_dir() else part.path.unlink()
+    total = sum(part.size for part in found)
+    rows = [
+        {"path": str(p.path.relative_to(run)), "why": p.why, "size": bytes_text(p.size)}
+        for p in found
+    ]
+    if as_json:
+        print_json({"removed": yes, "bytes": total, "parts": rows})
+        return
+    print_table(rows, ("path", "why", "size"))
+    told = "freed" if yes else "can be freed with --yes"
+    click.echo(f"{bytes_text(total)} {told}.")

@@ -1,0 +1,74 @@
+"""``bench run``."""
+
+import signal
+from typing import Any
+
+import click
+
+from timbrebench.cli.console import json_option, print_json
+from timbrebench.cli.run_options import build, run_options
+
+
+@click.command("run")
+@run_options
+@click.option("--jobs", type=click.IntRange(1), default=1, help="Worker processes at a time.")
+@click.option("--deadline", type=float, help="Seconds that a job may take.")
+@click.option("--stall", type=float, default=600.0, help="Seconds without a sign of life.")
+@click.option("--checkpoint-seconds", type=float, default=30.0, help="Between two checkpoints.")
+@json_option
+def command(
+    jobs: int,
+    deadline: float | None,
+    stall: float,
+    checkpoint_seconds: float,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Train the methods, make their estimates, score them.
+
+    Finished work is not done again: the same command goes on where it stopped, and a new method
+    or metric adds only its own work.
+    """
+    from timbrebench.benchmarks.executors.local import LocalExecutor
+    from timbrebench.benchmarks.plan import make_plan
+    from timbrebench.benchmarks.runner import Limits, Runner
+    from timbrebench.benchmarks.store import Store
+    from timbrebench.cli.progress import listener
+    from timbrebench.core.registry import registry
+
+    config, out = build(given)
+    plan = make_plan(config, registry())
+    limits = Limits(deadline, stall, checkpoint_seconds)
+    with listener(quiet=as_json) as listen:
+        runner = Runner(plan, Store(out), LocalExecutor(jobs), listen, limits)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: runner.cancel())
+        result = runner.run()
+    _tell(result, plan, out, as_json)
+    return result.exit_code
+
+
+def _tell(result: Any, plan: Any, out: Any, as_json: bool) -> None:
+    from timbrebench.benchmarks.store import read_run
+
+    record = read_run(out)
+    own = {c.key for c in plan.cells}
+    cells = [c for c in record.cells if c.key in own]
+    if as_json:
+        told = [
+            {
+                "cell": c.key,
+                "method": c.label,
+                "seed": c.seed,
+                "status": c.status,
+                "reason": c.reason,
+            }
+            for c in cells
+        ]
+        print_json({"run": str(out), "exit_code": result.exit_code, "cells": told})
+        return
+    for cell in cells:
+        if cell.status != "ok":
+            click.echo(f"{cell.label} (seed {cell.seed}): {cell.status} {cell.phase} {cell.reason}")
+    click.echo(f"{sum(c.status == 'ok' for c in cells)} of {len(cells)} cells are done in {out}.")
+    click.echo(f"Next: bench report {out}")

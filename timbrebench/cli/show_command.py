@@ -1,0 +1,69 @@
+"""``bench show``."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from timbrebench.cli.console import as_text, json_option, print_json, print_table
+from timbrebench.core.errors import BenchError, UnknownName
+
+
+@click.command("show")
+@click.argument("cell")
+@click.option(
+    "--run", "run", type=click.Path(path_type=Path), help="Run folder, if CELL is a name."
+)
+@json_option
+def command(cell: str, run: Path | None, as_json: bool) -> None:
+    """Show one cell: CELL is RUN/cells/KEY, or with --run a key or a method's label."""
+    from timbrebench.benchmarks.store import read_run
+
+    root, name = _locate(cell, run)
+    record = read_run(root)
+    found = [c for c in record.cells if c.key.startswith(name) or c.label == name]
+    if not found:
+        known = [n for c in record.cells for n in (c.key, c.label)]
+        raise UnknownName(f"cell of {root}:", name, known)
+    for chosen in found:
+        rows = [r for r in record.rows if r["cell"] == chosen.key]
+        stages = [record.stages[s] for s in chosen.stages]
+        if as_json:
+            print_json(_as_json(chosen, stages, rows))
+        else:
+            _print(chosen, stages, rows)
+
+
+def _locate(cell: str, run: Path | None) -> tuple[Path, str]:
+    path = Path(cell)
+    if run is not None:
+        return run, cell
+    if path.parent.name == "cells":
+        return path.parent.parent, path.name
+    raise BenchError(f"'{cell}' names no cell.", hint="Write RUN/cells/KEY, or use --run RUN.")
+
+
+def _as_json(cell: Any, stages: list[Any], rows: list[Any]) -> dict[str, Any]:
+    described = dataclasses.asdict(cell)
+    described["items"] = [{k: str(v) for k, v in i.items()} for i in described["items"]]
+    told = [{k: v for k, v in dataclasses.asdict(s).items() if k != "curve"} for s in stages]
+    return {**described, "stage_records": told, "rows": rows}
+
+
+def _print(cell: Any, stages: list[Any], rows: list[Any]) -> None:
+    click.echo(f"{cell.label} on {cell.dataset}, seed {cell.seed}: {cell.status} ({cell.key})")
+    if cell.reason:
+        click.echo(f"  {cell.phase}: {cell.reason}")
+    click.echo(f"  tasks: {as_text(list(cell.tasks))}")
+    options = ", ".join(f"{k}={as_text(v)}" for k, v in cell.options.items())
+    click.echo(f"  options: {options or 'none'}")
+    if stages:
+        told = [{**dataclasses.asdict(s), "parameters": sum(s.parameters.values())} for s in stages]
+        print_table(told, ("key", "name", "status", "steps", "seconds", "flops", "parameters"))
+    print_table(
+        [r for r in rows if not r["item"]],
+        ("task", "metric", "value", "unit", "n", "status", "reason"),
+    )
+    if cell.log_tail:
+        click.echo(f"last lines of its log:\n{cell.log_tail}")

@@ -1,0 +1,85 @@
+"""Memory and times of the phases of a job, and the cost of a training step by tracing."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from timbrebench.core.interfaces import Stage
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def reset_peak() -> bool:
+    """Starts a new measurement of this process's peak memory; False where that cannot be."""
+    try:
+        CLEAR.write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_rss() -> int | None:
+    """Highest resident memory since :func:`reset_peak`, in bytes (Linux; elsewhere None).
+
+    ``ru_maxrss`` would not do: it inherits the parent's peak.
+    """
+    try:
+        text = STATUS.read_text()
+    except OSError:
+        return None
+    line = next((line for line in text.splitlines() if line.startswith("VmHWM")), "")
+    return int(line.split()[1]) * 1024 if line else None
+
+
+def _cuda_peaks() -> tuple[int | None, int | None]:
+    """(allocated, reserved); None on a CPU build, whose counters read a silent 0."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None, None
+    return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+
+
+@contextlib.contextmanager
+def phase(name: str, into: dict[str, Any]) -> Iterator[None]:
+    """Records seconds and peaks of a block as ``into[name]``."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    own_peak = reset_peak()
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        allocated, reserved = _cuda_peaks()
+        into[name] = {
+            "seconds": time.monotonic() - started,
+            "host_peak_rss": peak_rss(),
+            "host_peak_is_of_phase": own_peak,
+            "peak_allocated": allocated,
+            "peak_reserved": reserved,
+        }
+
+
+def step_flops(stage: "Stage") -> int:
+    """FLOPs of forward and backward for one example, counted on fake tensors.
+
+    Counted at two examples and halved: a network may treat a batch of one apart.
+    """
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.utils.flop_counter import FlopCounterMode
+
+    batch = 2
+    with FakeTensorMode(), torch.random.fork_rng(devices=[]):
+        module = stage.build().train()
+        specimen = stage.specimen(batch)
+        with FlopCounterMode(display=False) as counter:
+            stage.loss(module, specimen)["loss"].backward()
+    return int(counter.get_total_flops() / batch)

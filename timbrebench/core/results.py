@@ -1,0 +1,88 @@
+"""What a run left, as records that reports read. Reports see only these, and audio files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# A tidy row is a mapping with at least these keys; ``benchmarks.store`` writes them.
+ROW_FIELDS = (
+    "run",  # name of the run folder
+    "cell",  # key of the cell
+    "method",  # its label, such as 'palette' or 'palette[objective=noise]'
+    "dataset",
+    "task",  # Task.name; '' for what belongs to the whole cell
+    "seed",
+    "metric",
+    "item",  # track, or '' for an aggregate
+    "value",  # None unless status is ok
+    "unit",
+    "higher_is_better",
+    "n",  # items behind an aggregate; vectors behind a set distance
+    "status",  # ok | failed | missing | not_applicable
+    "reason",
+    "reference",  # what it was measured against
+    "details",  # mapping: per-metric provenance
+)
+
+
+@dataclass(frozen=True)
+class ItemRecord:
+    """One estimate, and what it was made from and is compared with (FLAC files)."""
+
+    task: str
+    track: str
+    estimate: Path
+    source: Path | None
+    reference: Path | None
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A trained stage (models/KEY/stage.json and curve.jsonl)."""
+
+    key: str
+    name: str
+    status: str  # ok | running | failed …
+    steps: int
+    seconds: float | None
+    flops: float | None
+    parameters: Mapping[str, int]  # by component
+    curve: Sequence[Mapping[str, Any]] = ()  # step, seconds, loss, valid_loss, lr, parts
+    memory: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """A cell and its outcome (cells/KEY/)."""
+
+    key: str
+    label: str
+    method: str
+    control: bool
+    supervision: str  # paired | unpaired | none
+    dataset: str
+    tasks: Sequence[str]
+    seed: int
+    status: str  # ok | failed | oom | timeout | killed | interrupted | impossible | pending
+    phase: str = ""  # where it ended, if not ok
+    reason: str = ""
+    log_tail: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    budget: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()  # keys
+    outcome: Mapping[str, Any] = field(default_factory=dict)  # times, memory, vocoder
+    items: Sequence[ItemRecord] = ()
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run folder."""
+
+    path: Path
+    config: Mapping[str, Any]  # what run.json holds
+    environment: Mapping[str, Any]
+    cells: Sequence[CellRecord]
+    stages: Mapping[str, StageRecord]
+    rows: Sequence[Mapping[str, Any]]  # tidy rows, ROW_FIELDS
+    corpus: Mapping[str, Any] = field(default_factory=dict)  # name, tracks, seconds, split sizes

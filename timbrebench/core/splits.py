@@ -1,0 +1,113 @@
+"""Which tracks train, choose and test. Always by track, never by a piece of one."""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from timbrebench.core.errors import BenchError, UnknownName
+from timbrebench.core.files import digest
+from timbrebench.core.records import SPLITS, Corpus, Track
+from timbrebench.core.seeds import seed_of
+
+_FORMS = "Write all, seed=N or valid=TRACK,…;test=TRACK,… (the rest trains)."
+
+
+def assign(
+    track_ids: Iterable[str], seed: int = 0, valid: float = 0.1, test: float = 0.1
+) -> dict[str, str]:
+    """Track → split: quotas of a seeded order of hashed names.
+
+    A share above 0 gets at least one track where there are three or more; of two tracks one
+    trains and one tests, a single one trains.
+    """
+    order = sorted(set(track_ids), key=lambda id: (seed_of("split", seed, id), id))
+    spare = len(order) - 1  # one always trains
+    tests = min(_quota(len(order), test), spare)
+    valids = min(_quota(len(order), valid), spare - tests)
+    splits = ["test"] * tests + ["valid"] * valids
+    splits += ["train"] * (len(order) - len(splits))
+    return dict(zip(order, splits, strict=True))
+
+
+def _quota(tracks: int, share: float) -> int:
+    return max(1, round(tracks * share)) if share > 0 else 0
+
+
+def assign_tracks(
+    tracks: Sequence[Track], seed: int = 0, valid: float = 0.1, test: float = 0.1
+) -> dict[str, str]:
+    """As :func:`assign`, with quotas for each instrument's tracks where these are unpaired."""
+    strata: dict[str, list[str]] = defaultdict(list)
+    for track in tracks:
+        strata["" if len(track.stems) > 1 else next(iter(track.stems), "")].append(track.id)
+    parts = (assign(ids, seed, valid, test) for ids in strata.values())
+    return {id: split for part in parts for id, split in part.items()}
+
+
+def with_splits(tracks: Sequence[Track], splits: Mapping[str, str]) -> tuple[Track, ...]:
+    """The tracks that ``splits`` names, in their new split."""
+    kept = (t for t in tracks if t.id in splits)
+    return tuple(dataclasses.replace(t, split=splits[t.id]) for t in kept)
+
+
+def apply_split(corpus: Corpus, text: str) -> Corpus:
+    """The corpus with the split that ``--split`` says; '' leaves its own. Another split is
+    another fingerprint."""
+    if not text:
+        return corpus
+    splits = parse_split(text, corpus.tracks)
+    if splits == {t.id: t.split for t in corpus.tracks}:
+        return corpus
+    return dataclasses.replace(
+        corpus,
+        tracks=with_splits(corpus.tracks, splits),
+        fingerprint=digest([corpus.fingerprint, splits]),
+    )
+
+
+def parse_split(text: str, tracks: Sequence[Track]) -> dict[str, str]:
+    """Track → split, as ``--split`` says.
+
+    ``all``: every track tests. ``seed=N``: quotas in another order. ``valid=A,B;test=C``: these,
+    and the rest trains; with ``train=…`` too, tracks that are not named are left out.
+    """
+    if text == "all":
+        return dict.fromkeys((t.id for t in tracks), "test")
+    if text.startswith("seed="):
+        return assign_tracks(tracks, seed=_whole_number(text.removeprefix("seed=")))
+    lists = _lists(text)
+    rest = None if "train" in lists else "train"
+    named = _named(lists, {t.id for t in tracks})
+    splits = {t.id: named.get(t.id, rest) for t in tracks}
+    return {id: split for id, split in splits.items() if split}
+
+
+def _lists(text: str) -> dict[str, list[str]]:
+    """'valid=A,B;test=C' → {'valid': ['A', 'B'], 'test': ['C']}."""
+    lists: dict[str, list[str]] = {}
+    for clause in filter(None, text.split(";")):
+        split, equals, ids = clause.partition("=")
+        if not equals or split.strip() in lists:
+            raise BenchError(f"'{text}' is no split.", hint=_FORMS)
+        if split.strip() not in SPLITS:
+            raise UnknownName("split", split.strip(), SPLITS, hint=_FORMS)
+        lists[split.strip()] = [id.strip() for id in ids.split(",") if id.strip()]
+    return lists
+
+
+def _named(lists: Mapping[str, Sequence[str]], known: set[str]) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for split, ids in lists.items():
+        for id in ids:
+            if id not in known:
+                raise UnknownName("track", id, known, hint="It stands in --split.")
+            if named.setdefault(id, split) != split:
+                raise BenchError(f"--split puts the track '{id}' into {named[id]} and {split}.")
+    return named
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BenchError(f"'seed={text}' is no split.", hint=_FORMS) from None

@@ -1,0 +1,391 @@
+"""The one training loop: accumulation, EMA, precision, validation, checkpoints, resume.
+
+A stage says what to fit (core.interfaces.Stage); everything else about training is here, once.
+A run that is killed and started again ends with the same weights, bit for bit on a CPU, as one
+that never was: examples are drawn by their number, and all other state is in the checkpoint.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from timbrebench.core import files, seeds
+from timbrebench.core.errors import BenchError
+from timbrebench.core.interfaces import Recipe, Stage, StageContext
+from timbrebench.core.memory import phase
+
+Report = Callable[[Mapping[str, Any]], None]
+Batch = dict[str, torch.Tensor]
+
+CURVE_POINTS = 200  # of a whole training, at most
+TIMED_EVERY = 25  # steps between points where the number of steps is not known beforehand
+REPORT_SECONDS = 0.5  # between two progress events
+
+
+class TrainingDiverged(BenchError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """How long and how to train: ``steps``, or ``seconds`` of steps for a wall-clock budget."""
+
+    steps: int  # 0 for a wall-clock budget
+    seed: int
+    data: str  # fingerprint of the corpus
+    precision: str = "fp32"  # fp32 | bf16
+    micro_batch: int | None = None  # None: the whole batch at once
+    seconds: float | None = None
+    checkpoint_seconds: float = 30.0
+    flops_per_example: int = 0
+    threads: int = 0
+
+
+@dataclass
+class Clock:
+    """Where training stands; all of it is in the checkpoint."""
+
+    step: int = 0
+    seconds: float = 0.0  # spent in steps, over all processes that took part
+    factor: float = 1.0  # of the plateau schedule
+    best: float = math.inf
+    stale: int = 0  # validations since the best
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    stage: Stage, context: StageContext, plan: TrainPlan, folder: Path, report: Report
+) -> dict[str, Any]:
+    """Trains the stage in ``folder``, from its checkpoint if it has one.
+
+    Leaves model.safetensors, curve.jsonl and stage.json, and returns what stage.json holds.
+    """
+    state = stage.prepare(context)
+    torch.manual_seed(seeds.seed_of("init", plan.seed, stage.name) % 2**63)
+    module = stage.build().to(context.device)
+    trainer = _Trainer(stage, module, context, plan, folder, report)
+    trainer.resume()
+    memory: dict[str, Any] = {}
+    with phase("train", memory):
+        trainer.run()
+    return trainer.finish({"state": state, "memory": memory["train"]})
+
+
+def collate(examples: list[dict[str, np.ndarray]], device: str) -> Batch:
+    """Examples stacked along a new first axis."""
+    keys = examples[0].keys()
+    stacked = {k: np.stack([np.asarray(e[k]) for e in examples]) for k in keys}
+    return {k: torch.from_numpy(v).to(device) for k, v in stacked.items()}
+
+
+def draw(stage: Stage, plan: TrainPlan, split: str, first: int, count: int) -> list[dict]:
+    """Examples ``first`` … of a split: each from its own stream, whatever the batch."""
+    return [
+        stage.example(seeds.generator(split, plan.seed, plan.data, i), split)
+        for i in range(first, first + count)
+    ]
+
+
+def learning_rate(recipe: Recipe, step: int, done: float, steps: int) -> float:
+    """The rate at a step; ``done`` is the share of the budget used; ``steps`` 0: not known."""
+    warmup = max(1, min(recipe.warmup, steps // 10)) if steps else recipe.warmup
+    if step < warmup:
+        return recipe.lr * (step + 1) / warmup
+    if recipe.schedule == "plateau":
+        return recipe.lr
+    cosine = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    return recipe.lr_final + (recipe.lr - recipe.lr_final) * cosine
+
+
+class _Trainer:
+    def __init__(
+        self,
+        stage: Stage,
+        module: torch.nn.Module,
+        context: StageContext,
+        plan: TrainPlan,
+        folder: Path,
+        report: Report,
+    ) -> None:
+        self.stage, self.module, self.plan = stage, module, plan
+        self.context, self.folder, self.report = context, folder, report
+        self.recipe = stage.recipe
+        self.clock = Clock()
+        self.parameters = [p for p in module.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(
+            self.parameters,
+            lr=self.recipe.lr,
+            betas=self.recipe.betas,
+            weight_decay=self.recipe.weight_decay,
+            fused=True,
+        )
+        self.ema = _copy(module)
+        self.best: Batch = {}
+        self.sums: dict[str, list[torch.Tensor]] = {}
+        self.valid = self._draw_validation()
+        self.log_every = max(1, plan.steps // CURVE_POINTS) if plan.steps else TIMED_EVERY
+
+    # ------------------------------------------------------------------ the loop
+
+    def run(self) -> None:
+        saved = reported = time.monotonic()
+        while not self._done():
+            started = time.monotonic()
+            self._step()
+            now = time.monotonic()
+            self.clock.seconds += now - started
+            self.clock.step += 1
+            if self._due(self.recipe.valid_every) or self._done():
+                self._validate()
+            if self._due(self.log_every) or self._done():
+                self._log()
+            if now - reported > REPORT_SECONDS or self._done():
+                self._tell()
+                reported = now
+            if now - saved > self.plan.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
+
+    def _done(self) -> bool:
+        if self.plan.seconds is not None:
+            return self.clock.step > 0 and self.clock.seconds >= self.plan.seconds
+        return self.clock.step >= self.plan.steps
+
+    def _share(self) -> float:
+        if self.plan.seconds is not None:
+            return self.clock.seconds / self.plan.seconds
+        return self.clock.step / self.plan.steps
+
+    def _due(self, every: int) -> bool:
+        return self.clock.step % every == 0
+
+    def _step(self) -> None:
+        size = self.recipe.batch_size
+        first = self.clock.step * size
+        batch = collate(draw(self.stage, self.plan, "train", first, size), self.context.device)
+        rate = learning_rate(self.recipe, self.clock.step, self._share(), self.plan.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * self.clock.factor
+        self.module.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        for part, weight in _micro_batches(batch, self.plan.micro_batch or size):
+            losses = self._loss(self.module, part)
+            (losses["loss"] * weight).backward()
+            self._note(losses, weight)
+        if self.recipe.clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
+        self.optimiser.step()
+        self._average()
+
+    def _loss(self, module: torch.nn.Module, batch: Batch) -> Batch:
+        with torch.autocast(
+            torch.device(self.context.device).type,
+            torch.bfloat16,
+            enabled=self.plan.precision == "bf16",
+        ):
+            return self.stage.loss(module, batch)
+
+    def _average(self) -> None:
+        """EMA of the weights; buffers (BatchNorm's statistics) are followed as they are."""
+        n = self.clock.step + 1
+        decay = min(self.recipe.ema, (1 + n) / (10 + n)) if self.recipe.ema else 0.0
+        with torch.no_grad():
+            now = self.module.state_dict()
+            for name, kept in self.ema.items():
+                if kept.is_floating_point():
+                    kept.lerp_(now[name], 1 - decay)
+                else:
+                    kept.copy_(now[name])
+
+    # ------------------------------------------------------------------ validation, log
+
+    def _draw_validation(self) -> list[Batch]:
+        count = self.recipe.valid_examples
+        if not count or not self.context.corpus.tracks_of("valid"):
+            return []
+        examples = draw(self.stage, self.plan, "valid", 0, count)
+        size = self.plan.micro_batch or self.recipe.batch_size
+        return [collate(examples[i : i + size], self.context.device) for i in range(0, count, size)]
+
+    def _validate(self) -> None:
+        """Keeps the averaged weights if they are the best so far on the fixed examples."""
+        if not self.valid:
+            return
+        means = self._validation_means()
+        loss = means["valid_loss"]
+        self.clock.curve.append({"step": self.clock.step, **means})
+        if loss < self.clock.best:
+            self.clock.best, self.clock.stale = loss, 0
+            self.best = {k: v.clone() for k, v in self.ema.items()}
+            return
+        self.clock.stale += 1
+        if self.recipe.schedule == "plateau" and self.clock.stale > 10:
+            self.clock.factor, self.clock.stale = self.clock.factor * 0.5, 0
+
+    def _validation_means(self) -> dict[str, float]:
+        kept = _copy(self.module)
+        self.module.load_state_dict(self.ema)
+        self.module.eval()
+        total = sum(_size(b) for b in self.valid)
+        sums: dict[str, float] = {}
+        with torch.no_grad():
+            for batch in self.valid:
+                for name, value in self._loss(self.module, batch).items():
+                    share = float(value) * _size(batch) / total
+                    sums[f"valid_{name}"] = sums.get(f"valid_{name}", 0.0) + share
+        self.module.load_state_dict(kept)
+        return sums
+
+    def _note(self, losses: Batch, weight: float) -> None:
+        for name, value in losses.items():
+            self.sums.setdefault(name, []).append(value.detach() * weight)
+
+    def _log(self) -> None:
+        steps = max(1, self.clock.step - self._last_logged())
+        means = {k: float(torch.stack(v).sum()) / steps for k, v in self.sums.items()}
+        self.sums = {}
+        if not math.isfinite(means.get("loss", 0.0)):
+            raise TrainingDiverged(
+                f"the loss of {self.stage.name} is {means['loss']} at step {self.clock.step}.",
+                hint="Try a lower lr.",
+            )
+        point = {"step": self.clock.step, "seconds": round(self.clock.seconds, 3), **means}
+        self.clock.curve.append(point)
+
+    def _last_logged(self) -> int:
+        steps = [int(p["step"]) for p in self.clock.curve if "loss" in p]
+        return steps[-1] if steps else 0
+
+    def _tell(self) -> None:
+        losses = [p["loss"] for p in self.clock.curve if "loss" in p]
+        self.report(
+            {
+                "event": "step",
+                "stage": self.stage.name,
+                "step": self.clock.step,
+                "steps": None if self.plan.seconds is not None else self.plan.steps,
+                "share": min(1.0, self._share()),
+                "loss": losses[-1] if losses else None,
+                "seconds": self.clock.seconds,
+                "examples_per_second": self._speed(),
+            }
+        )
+
+    def _speed(self) -> float:
+        return self.clock.step * self.recipe.batch_size / max(self.clock.seconds, 1e-9)
+
+    # ------------------------------------------------------------------ files
+
+    def _save(self) -> None:
+        """Two generations are kept: a damaged newest one costs its interval only."""
+        state = {
+            "module": self.module.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "ema": self.ema,
+            "best": self.best,
+            "sums": self.sums,
+            "clock": asdict(self.clock),
+            "rng": torch.get_rng_state(),
+        }
+        newest = self.folder / "checkpoint.pt"
+        if newest.exists():
+            newest.replace(self.folder / "checkpoint-previous.pt")
+            newest.with_suffix(".sha256").replace(self.folder / "checkpoint-previous.sha256")
+        save_checkpoint(newest, state)
+
+    def resume(self) -> None:
+        state = load_checkpoint(self.folder, self.context.device)
+        if state is None:
+            return
+        self.module.load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.ema, self.best, self.sums = state["ema"], state["best"], state["sums"]
+        self.clock = Clock(**state["clock"])
+        torch.set_rng_state(state["rng"].cpu())
+        self.report({"event": "resumed", "stage": self.stage.name, "step": self.clock.step})
+
+    def finish(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        from safetensors.torch import save_file
+
+        weights = self.best or (self.ema if self.recipe.ema else self.module.state_dict())
+        model = self.folder / "model.safetensors"
+        with files.atomic_path(model) as path:
+            save_file({k: v.contiguous().cpu() for k, v in weights.items()}, path)
+        lines = [json.dumps(point) for point in self.clock.curve]
+        files.write_text(self.folder / "curve.jsonl", "\n".join(lines) + "\n")
+        record = {**self._record(), **known, "sha256": files.sha256_of(model)}
+        files.write_json(self.folder / "stage.json", record)
+        for path in self.folder.glob("checkpoint*"):
+            path.unlink()
+        return record
+
+    def _record(self) -> dict[str, Any]:
+        examples = self.clock.step * self.recipe.batch_size
+        return {
+            "name": self.stage.name,
+            "config": self.stage.config,
+            "recipe": asdict(self.recipe),
+            "steps": self.clock.step,
+            "examples": examples,
+            "flops": examples * self.plan.flops_per_example,
+            "seconds": self.clock.seconds,
+            "seconds_per_step": self.clock.seconds / max(1, self.clock.step),
+            "examples_per_second": self._speed(),
+            "best_valid_loss": self.clock.best if self.best else None,
+            "parameters": count_parameters(self.module),
+            "precision": self.plan.precision,
+            "threads": self.plan.threads,
+        }
+
+
+def _copy(module: torch.nn.Module) -> Batch:
+    return {k: v.detach().clone() for k, v in module.state_dict().items()}
+
+
+def _size(batch: Batch) -> int:
+    return len(next(iter(batch.values())))
+
+
+def _micro_batches(batch: Batch, size: int) -> Iterator[tuple[Batch, float]]:
+    total = _size(batch)
+    for first in range(0, total, size):
+        part = {k: v[first : first + size] for k, v in batch.items()}
+        yield part, _size(part) / total
+
+
+def count_parameters(module: torch.nn.Module) -> dict[str, int]:
+    """Parameters of each child that has any (of the whole, for a network without children)."""
+    parts = {n: sum(p.numel() for p in c.parameters()) for n, c in module.named_children()}
+    parts = {n: count for n, count in parts.items() if count}
+    total = sum(p.numel() for p in module.parameters())
+    return parts if sum(parts.values()) == total else {"network": total}
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """The state, and its SHA-256 beside it: a flipped bit would load without a word."""
+    with files.atomic_path(path) as temporary:
+        torch.save(state, temporary)
+        digest = files.sha256_of(temporary)
+    files.write_text(path.with_suffix(".sha256"), digest)
+
+
+def load_checkpoint(folder: Path, device: str) -> dict[str, Any] | None:
+    """The newest whole checkpoint of a folder, or None."""
+    for name in ("checkpoint.pt", "checkpoint-previous.pt"):
+        path = folder / name
+        if path.exists() and _whole(path):
+            return torch.load(path, map_location=device, weights_only=True)
+    return None
+
+
+def _whole(path: Path) -> bool:
+    """Any hash file will do: a kill may have come between the renames of a file and its hash."""
+    hashes = [p.read_text() for p in path.parent.glob("checkpoint*.sha256")]
+    return files.sha256_of(path) in hashes

@@ -1,0 +1,145 @@
+"""Folder: any audio of your own, a folder an instrument.
+
+    ROOT/piano/prelude.wav    ROOT/guitar/prelude.flac    ROOT/guitar/etude.mp3
+
+Origin       yours
+Formats      WAV, FLAC, MP3, OGG; any rate and up to 8 channels (mixed to mono)
+Split        quotas of a seeded order of hashed names (core.splits)
+Pairing      by file name: files called alike in two instruments' folders are one track. Where no
+             name is shared, the corpus is unpaired and its tracks are called instrument/name
+"""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import permutations
+from pathlib import Path
+
+from timbrebench.core.errors import MissingData
+from timbrebench.core.interfaces import Dataset
+from timbrebench.core.records import Corpus, Task, Track
+
+_LAYOUT = "Put audio at ROOT/piano/one.wav, ROOT/guitar/one.wav, … and say --data-root ROOT."
+_RESERVED = ("generate", "pair", "mixed")  # words of a task's name
+_SEPARATORS = ":,"  # in lists of tasks
+_UNPRINTABLE = "its name has characters that cannot be shown"
+
+Stems = dict[str, dict[str, Path]]  # track → instrument → file
+
+
+class Folder(Dataset):
+    """ROOT/{instrument}/*.wav|flac|mp3|ogg."""
+
+    def missing(self) -> str:
+        if self.root is None:
+            return f"the dataset 'folder' was not told where its audio is. {_LAYOUT}"
+        if not self.root.is_dir():
+            return f"the dataset 'folder' has no folder '{self.root}'. {_LAYOUT}"
+        return ""
+
+    def corpus(self) -> Corpus:
+        from timbrebench.core.audio import probe_all
+        from timbrebench.core.fingerprint import seal
+        from timbrebench.core.splits import assign_tracks, with_splits
+
+        if self.root is None or self.missing():
+            raise MissingData(self.missing())
+        files, misnamed = _audio_files(self.root)
+        usable, unreadable = probe_all(files, self.root)
+        stems, doubled = _named(usable, self.root)
+        left_out = misnamed | unreadable | doubled
+        if not stems:
+            raise MissingData(f"{self.root}: no usable audio{_first(left_out)}.", hint=_LAYOUT)
+        paired = any(len(files) > 1 for files in stems.values())
+        tracks = _tracks(stems, {path: seconds for path, (seconds, _) in usable.items()}, paired)
+        tracks, fingerprint, copies = seal(with_splits(tracks, assign_tracks(tracks)))
+        return Corpus(
+            name="folder",
+            tracks=tracks,
+            groups=_groups(tracks, paired),
+            fingerprint=fingerprint,
+            rate=min(rate for _, rate in usable.values()),
+            notes={"paired": paired, "left_out": left_out | copies},
+        )
+
+
+def _audio_files(root: Path) -> tuple[list[Path], dict[str, str]]:
+    """(files by the layout, names that cannot be used and why); hidden ones are passed over."""
+    from timbrebench.core.audio import SUFFIXES
+
+    found, left_out = [], {}
+    for folder in _visible(root):
+        reason = _unusable(folder.name) if folder.is_dir() else ""
+        if reason:
+            left_out[_shown(folder.name)] = reason
+        for path in _visible(folder) if folder.is_dir() and not reason else ():
+            if path.suffix.lower() not in SUFFIXES:
+                continue
+            if path.name.isprintable():
+                found.append(path)
+            else:
+                left_out[f"{folder.name}/{_shown(path.name)}"] = _UNPRINTABLE
+    return found, left_out
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _shown(name: str) -> str:
+    """The name with escapes for what cannot be shown, undecodable bytes among it."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def _named(paths: Iterable[Path], root: Path) -> tuple[Stems, dict[str, str]]:
+    """(files by name and instrument, files whose name is taken and by which)."""
+    stems: Stems = defaultdict(dict)
+    left_out = {}
+    for path in paths:
+        # The same 'é' may be one character or two: systems differ.
+        name = unicodedata.normalize("NFC", path.stem)
+        taken = stems[name].setdefault(path.parent.name, path)
+        if taken != path:
+            left_out[str(path.relative_to(root))] = f"{taken.name} has the same name"
+    return stems, left_out
+
+
+def _tracks(stems: Stems, seconds: Mapping[Path, float], paired: bool) -> tuple[Track, ...]:
+    """A track a name; where the corpus is unpaired, its id says the instrument too."""
+    return tuple(
+        Track(
+            id=name if paired else f"{next(iter(files))}/{name}",
+            stems=files,
+            seconds=min(seconds[path] for path in files.values()),
+        )
+        for name, files in sorted(stems.items())
+    )
+
+
+def _unusable(instrument: str) -> str:
+    """Why a folder's name cannot be an instrument's; '' if it can."""
+    if instrument in _RESERVED:
+        return f"'{instrument}' is a word of task names, no instrument"
+    if any(c in instrument for c in _SEPARATORS):
+        return "an instrument's name must not hold ':' or ','"
+    return "" if instrument.isprintable() else _UNPRINTABLE
+
+
+def _first(left_out: Mapping[str, str]) -> str:
+    return "".join(f" ({name}: {why})" for name, why in list(left_out.items())[:1])
+
+
+def _groups(tracks: tuple[Track, ...], paired: bool) -> Mapping[str, tuple[Task, ...]]:
+    """Conversions between instruments (those with a counterpart, in a paired corpus), then
+    generation. The first that is not empty is the default."""
+    instruments = sorted({i for t in tracks for i in t.stems})
+    conversions = tuple(
+        Task("transfer", a, b)
+        for a, b in permutations(instruments, 2)
+        if not paired or any(t.pairs(a, b) for t in tracks)
+    )
+    groups = {
+        "all": conversions,
+        "generate": tuple(Task("generate", i) for i in instruments),
+    }
+    return {name: tasks for name, tasks in groups.items() if tasks}

@@ -1,0 +1,1 @@
+"""Starlet, StarNet's little twin: seeded chamber pieces, played by sampled instruments."""

@@ -1,0 +1,196 @@
+"""Starlet: paired audio made on this machine, in StarNet's image.
+
+Origin       composed and rendered here; nothing is downloaded
+Size         114 pieces of 20 s by default (about 300 MB), 16 kHz mono FLAC
+Instruments  clarinet, vibraphone, strings, piano and StarNet's two mixtures; violin, acoustic
+             guitar, harp, flute
+Sound        TimGM6mb.sf2 (GPL-2), carried by pretty_midi; any General MIDI SoundFont by option
+Split        its own: ids say it (train-000, valid-000, test-000)
+Pairing      a piece has a melody and an accompaniment, played as in StarNet, or it is a solo that
+             all eight instruments play; ``Track.parts`` says which stems are counterparts
+"""
+
+import dataclasses
+import importlib.util
+from collections import defaultdict
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from timbrebench.core import seeds
+from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.files import cache_root, digest, digest_of_files, sha256_of
+from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.records import SPLITS, Corpus, Task, Track
+from timbrebench.datasets.starlet.instruments import INSTRUMENTS
+from timbrebench.datasets.starlet.options import Options
+from timbrebench.datasets.starlet.repertoire import Entry, entries
+
+RATE = 16000  # Hz
+_COUNTS = ("pieces", "valid_pieces", "test_pieces")  # decide how many files, not what is in them
+_PATHS = ("soundfont", "test_soundfont", "midi")  # their content counts, not their place
+
+
+class Starlet(Dataset):
+    """The embedded corpus. Files lie in a folder named by all that decides their content."""
+
+    options: Options
+
+    def missing(self) -> str:
+        try:
+            for split in SPLITS:
+                _soundfont(self.options, split)
+        except MissingData as error:
+            return str(error)
+        return ""
+
+    def prepare(self, progress: Progress) -> None:
+        from timbrebench.datasets.starlet.render import Job, render_all
+
+        found, _ = self._entries()
+        jobs = [
+            Job(entry, track, self.options, _soundfont(self.options, entry.split))
+            for entry, track in zip(found, self._tracks(found), strict=True)
+        ]
+        try:
+            render_all([job for job in jobs if not job.done()], RATE, progress)
+        except OSError as error:
+            raise BenchError(
+                f"starlet cannot be written to {self._base()}: {error.strerror}.",
+                hint="Name another folder with --data-root or TIMBREBENCH_CACHE.",
+            ) from error
+
+    def corpus(self) -> Corpus:
+        found, left_out = self._entries()
+        tracks = self._tracks(found)
+        content = {split: _recipe(self.options, split) for split in SPLITS}
+        return Corpus(
+            name="starlet",
+            tracks=tracks,
+            groups=_groups(),
+            fingerprint=digest([content, [t.id for t in tracks]]),
+            rate=RATE,
+            notes=_data_card(self.options, tracks, left_out),
+        )
+
+    def _entries(self) -> tuple[tuple[Entry, ...], dict[str, str]]:
+        if self.options.tempo_low > self.options.tempo_high:
+            raise BenchError("starlet.tempo_low is above starlet.tempo_high.")
+        if self.options.midi and self.options.test_grammar != "same":
+            raise BenchError("starlet.test_grammar is for composed pieces, not for starlet.midi.")
+        return entries(self.options)
+
+    def _tracks(self, found: tuple[Entry, ...]) -> tuple[Track, ...]:
+        folders = {s: self._base() / f"starlet-{digest(_recipe(self.options, s))}" for s in SPLITS}
+        return tuple(_track(entry, folders[entry.split] / entry.id) for entry in found)
+
+    def _base(self) -> Path:
+        return self.root or cache_root()
+
+
+def default_soundfont() -> Path:
+    """TimGM6mb.sf2 (GPL-2), which the pretty_midi package carries. Nothing is imported."""
+    spec = importlib.util.find_spec("pretty_midi")
+    path = Path(spec.origin).parent / "TimGM6mb.sf2" if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise MissingData(
+            "the SoundFont TimGM6mb.sf2, which the package pretty_midi carries, is not there.",
+            hint="Reinstall it: pip install --force-reinstall pretty_midi",
+        )
+    return path
+
+
+def _soundfont(options: Options, split: str) -> Path:
+    """The SoundFont that a split is played with."""
+    given = (options.test_soundfont if split == "test" else None) or options.soundfont
+    if not given:
+        return default_soundfont()
+    if not Path(given).is_file():
+        raise MissingData(f"there is no SoundFont {given}.", hint="Give the path of a .sf2 file.")
+    return Path(given)
+
+
+def _recipe(options: Options, split: str) -> dict[str, Any]:
+    """All that decides what the files of a split hold, beside a MIDI file, whose id says it."""
+    values = dataclasses.asdict(options)
+    for name in (*_COUNTS, *_PATHS, *(() if split == "test" else ("test_grammar",))):
+        del values[name]
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(seeds.__file__)]
+    return values | {
+        "code": digest_of_files(sources),
+        "composed": not options.midi,
+        "soundfont": sha256_of(_soundfont(options, split)),
+    }
+
+
+def _track(entry: Entry, folder: Path) -> Track:
+    return Track(
+        id=entry.id,
+        stems={name: folder / f"{name}.flac" for name in entry.parts},
+        split=entry.split,
+        seconds=round(entry.seconds * RATE) / RATE,
+        score=folder / "score.mid",
+        parts=entry.parts,
+    )
+
+
+# ---------------------------------------------------------------------------- tasks, data card
+
+
+def _groups() -> dict[str, tuple[Task, ...]]:
+    """StarNet's groups, conversions across its parts, the LDM report's instruments, generation."""
+    wind, strings, bars, keys = (Task("transfer", *p) for p in _STARNET_PAIRS)
+    mixtures = ("clarinet+vibraphone", "strings+piano")
+    there, back = Task("transfer", *mixtures), Task("transfer", mixtures[1], mixtures[0])
+    return {
+        "single": (wind, strings, bars, keys),
+        "mixture": (there, back),
+        "single-mixed": (
+            dataclasses.replace(there, parts=(wind, bars)),
+            dataclasses.replace(back, parts=(strings, keys)),
+        ),
+        "cross": tuple(Task("transfer", *pair) for pair in _CROSS_PAIRS),
+        "piano-guitar-harp-violin": tuple(
+            Task("transfer", *pair)
+            for pair in permutations(("piano", "acoustic_guitar", "harp", "violin"), 2)
+        ),
+        "generate": tuple(Task("generate", name) for name in INSTRUMENTS),
+    }
+
+
+_STARNET_PAIRS = (
+    ("clarinet", "strings"),
+    ("strings", "clarinet"),
+    ("vibraphone", "piano"),
+    ("piano", "vibraphone"),
+)
+_CROSS_PAIRS = (
+    ("clarinet", "piano"),
+    ("piano", "clarinet"),
+    ("strings", "vibraphone"),
+    ("vibraphone", "strings"),
+)
+
+
+def _data_card(
+    options: Options, tracks: tuple[Track, ...], left_out: dict[str, str]
+) -> dict[str, Any]:
+    """What a report says of the data."""
+    seconds: dict[str, float] = defaultdict(float)
+    for track in tracks:
+        for name in track.stems:
+            seconds[name] += track.seconds
+    fonts = {_soundfont(options, split).name for split in SPLITS}
+    card: dict[str, Any] = {
+        "origin": "MIDI files, rendered here" if options.midi else "composed and rendered here",
+        "pieces": {split: sum(t.split == split for t in tracks) for split in SPLITS},
+        "seconds": {name: round(total, 1) for name, total in sorted(seconds.items())},
+        "soundfont": ", ".join(sorted(fonts)),
+        "test_grammar": options.test_grammar,
+        "supports": "that a method learns and beats the controls, not a ranking of the field",
+    }
+    if "TimGM6mb.sf2" in fonts:
+        card["licence"] = "TimGM6mb.sf2: GPL-2, by Tim Brechbill, carried by pretty_midi"
+    if left_out:
+        card["left_out"] = left_out
+    return card

@@ -1,0 +1,1 @@
+"""Controls: what a measure gives to a system that did not learn any transfer."""

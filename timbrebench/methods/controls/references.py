@@ -1,0 +1,151 @@
+"""Controls that fit nothing: copy, shuffled, oracle, noise."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from timbrebench.core import audio
+from timbrebench.core.errors import NotApplicable
+from timbrebench.core.interfaces import Method
+from timbrebench.core.mel import MelSpec, log_mel, preset
+from timbrebench.core.records import Clip, Corpus, Mels, Task, Track
+
+Rngs = Sequence[np.random.Generator]
+Styles = Sequence[Sequence[Clip]]
+
+# Under this state denormalising changes nothing, so that log-mels pass as they are.
+AS_THEY_ARE = {"low": -1.0, "high": 1.0}
+
+
+class Copy(Method):
+    """The source, unchanged: the best content that there is, and no timbre of the target."""
+
+    def transfer(self, clips: Sequence[Clip], task: Task, styles: Styles, rngs: Rngs) -> list[Clip]:
+        return [replace(clip, instrument=task.target) for clip in clips]
+
+
+class Noise(Method):
+    """White noise at the source's level: the worst content and the worst timbre."""
+
+    def transfer(self, clips: Sequence[Clip], task: Task, styles: Styles, rngs: Rngs) -> list[Clip]:
+        return [
+            replace(
+                clip,
+                samples=_noise(rng, len(clip.samples), audio.rms(clip.samples)),
+                instrument=task.target,
+            )
+            for clip, rng in zip(clips, rngs, strict=True)
+        ]
+
+    def generate(self, instrument: str, count: int, seconds: float, rngs: Rngs) -> list[Clip]:
+        """At the level of a test track of the instrument."""
+        clips = []
+        for rng in rngs:
+            real = _excerpt(_corpus_of(self), instrument, seconds, rng)
+            samples = _noise(rng, len(real.samples), audio.rms(real.samples))
+            clips.append(replace(real, samples=samples, track=""))
+        return clips
+
+
+class Shuffled(Method):
+    """A wrong track of the right instrument: the best timbre that there is, and wrong content.
+
+    The track is drawn from the source's own split, or from the validation or test tracks if
+    that has no other; never from training tracks, which timbre is measured against.
+    """
+
+    def transfer(self, clips: Sequence[Clip], task: Task, styles: Styles, rngs: Rngs) -> list[Clip]:
+        return [self._wrong(clip, task, rng) for clip, rng in zip(clips, rngs, strict=True)]
+
+    def _wrong(self, clip: Clip, task: Task, rng: np.random.Generator) -> Clip:
+        corpus = _corpus_of(self)
+        others = _other_tracks(corpus, clip.track, task.target)
+        if not others:
+            raise NotApplicable(
+                f"no validation or test track by {task.target} other than '{clip.track}'"
+            )
+        chosen = others[rng.integers(len(others))]
+        real = corpus.load(chosen.id, task.target, clip.rate, clip.seconds)
+        samples = np.resize(real.samples, len(clip.samples))  # repeats what is too short
+        return Clip(samples, clip.rate, task.target, clip.track)
+
+    def generate(self, instrument: str, count: int, seconds: float, rngs: Rngs) -> list[Clip]:
+        """Excerpts of test tracks: what real pieces get."""
+        return [_excerpt(_corpus_of(self), instrument, seconds, rng) for rng in rngs]
+
+
+class Oracle(Method):
+    """The reference itself through the mel and the vocoder: the bound for what uses both."""
+
+    def __init__(self, options: Any, mel: MelSpec | None = None) -> None:
+        super().__init__(options, preset(options.mel))
+
+    def transfer(self, clips: Sequence[Clip], task: Task, styles: Styles, rngs: Rngs) -> Mels:
+        spec = _spec_of(self)
+        return as_mels([self._reference(clip, task, spec.rate) for clip in clips], spec)
+
+    def _reference(self, clip: Clip, task: Task, rate: int) -> np.ndarray:
+        """[n] samples at ``rate``, as long as the clip."""
+        corpus = _corpus_of(self)
+        stems = {track.id: track.stems for track in corpus.tracks}
+        if task.target not in stems.get(clip.track, {}):
+            raise NotApplicable(f"track '{clip.track}' has no recording by {task.target}")
+        samples = corpus.load(clip.track, task.target, rate, clip.seconds).samples
+        missing = round(clip.seconds * rate) - len(samples)
+        return np.pad(samples, (0, max(missing, 0)))
+
+    def generate(self, instrument: str, count: int, seconds: float, rngs: Rngs) -> Mels:
+        """Excerpts of test tracks."""
+        spec = _spec_of(self)
+        real = [_excerpt(_corpus_of(self), instrument, seconds, rng, spec.rate) for rng in rngs]
+        return as_mels([clip.samples for clip in real], spec)
+
+
+def as_mels(samples: Sequence[np.ndarray], spec: MelSpec) -> Mels:
+    """Audio at ``spec.rate`` as its log-mels, nothing lost to a range."""
+    values = [log_mel(s, spec).numpy() for s in samples]
+    return Mels(values, spec, AS_THEY_ARE, [len(s) for s in samples])
+
+
+def _noise(rng: np.random.Generator, length: int, level: float) -> np.ndarray:
+    """White Gaussian noise [length] float32 of the RMS ``level``."""
+    return level * rng.standard_normal(length, dtype=np.float32)
+
+
+def _other_tracks(corpus: Corpus, id: str, instrument: str) -> list[Track]:
+    own = next((t.split for t in corpus.tracks if t.id == id), "test")
+    for split in (own, "valid", "test"):
+        others = [t for t in corpus.tracks_of(split, instrument) if t.id != id]
+        if others and split != "train":
+            return others
+    return []
+
+
+def _excerpt(
+    corpus: Corpus,
+    instrument: str,
+    seconds: float,
+    rng: np.random.Generator,
+    rate: int | None = None,
+) -> Clip:
+    """``seconds`` of a random test track of the instrument, from a random place in it."""
+    tracks = corpus.tracks_of("test", instrument)
+    if not tracks:
+        raise NotApplicable(f"no test track by {instrument}")
+    track = tracks[rng.integers(len(tracks))]
+    clip = corpus.load(track.id, instrument, rate or corpus.rate)
+    length = round(seconds * clip.rate)
+    start = rng.integers(max(len(clip.samples) - length, 0) + 1)
+    return replace(clip, samples=np.resize(clip.samples[start:], length))
+
+
+def _corpus_of(method: Method) -> Corpus:
+    assert method.corpus is not None, "setup() comes first"
+    return method.corpus
+
+
+def _spec_of(method: Method) -> MelSpec:
+    assert method.mel is not None, "its info names a mel"
+    return method.mel

@@ -1,0 +1,1 @@
+"""Estimates that another system made, read from a folder."""

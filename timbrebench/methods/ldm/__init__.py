@@ -1,0 +1,1 @@
+"""Cross-attention latent diffusion (Prioteasa & Stempel-Hauburger 2025; arXiv 2404.14771)."""

@@ -1,0 +1,83 @@
+"""The method: clips in, mels out; what happens in between is in ``systems``."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from timbrebench.core import audio, mel
+from timbrebench.core.interfaces import Method, Stage, Trained
+from timbrebench.core.records import Clip, Corpus, Mels, Task
+from timbrebench.methods.ldm import data, systems
+from timbrebench.methods.ldm.plugin import Options
+
+STYLE_TRACKS, STYLE_SECONDS = 4, 30.0  # that generation takes its style from
+
+
+class LatentDiffusion(Method):
+    """One model for every direction: the target is given by clips of it."""
+
+    def __init__(self, options: Options, mel: mel.MelSpec | None = None) -> None:
+        super().__init__(options, mel)
+        self.system = systems.create(options)
+        self.spec = self.system.spec
+
+    def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
+        return self.system.stages(data.instruments_of(tasks))
+
+    def setup(self, corpus: Corpus, trained: Mapping[str, Trained], device: str) -> None:
+        super().setup(corpus, trained, device)
+        self.system.load(trained, device)
+
+    @torch.inference_mode()
+    def transfer(
+        self,
+        clips: Sequence[Clip],
+        task: Task,
+        styles: Sequence[Sequence[Clip]],
+        rngs: Sequence[np.random.Generator],
+    ) -> Mels:
+        values, lengths = [], []
+        for clip, examples, rng in zip(clips, styles, rngs, strict=True):
+            samples = audio.resample(clip.samples, clip.rate, self.spec.rate)
+            log = mel.log_mel(samples, self.spec).numpy()
+            values.append(self.system.transfer(log, self._style_slices(examples, rng), rng))
+            lengths.append(len(samples))
+        return Mels(values, self.spec, self.system.state, lengths)
+
+    @torch.inference_mode()
+    def generate(
+        self, instrument: str, count: int, seconds: float, rngs: Sequence[np.random.Generator]
+    ) -> Mels:
+        length = round(seconds * self.spec.rate)
+        frames = self.spec.frames_of(length)
+        values = []
+        for rng in rngs[:count]:
+            slices = self._style_slices(self._examples_of(instrument, rng), rng)
+            values.append(self.system.generate(frames, slices, rng))
+        return Mels(values, self.spec, self.system.state, [length] * count)
+
+    def _examples_of(self, instrument: str, rng: np.random.Generator) -> list[Clip]:
+        """A few training tracks of an instrument."""
+        assert self.corpus is not None, "setup() comes first"
+        tracks = self.corpus.tracks_of("train", instrument)
+        chosen = rng.permutation(len(tracks))[:STYLE_TRACKS]
+        return [
+            self.corpus.load(tracks[i].id, instrument, self.spec.rate, STYLE_SECONDS)
+            for i in chosen
+        ]
+
+    def _style_slices(self, clips: Sequence[Clip], rng: np.random.Generator) -> list[np.ndarray]:
+        """Log-mels [M, S] drawn from the louder half of all slices: rests tell no timbre."""
+        found = [part for clip in clips for part in self._slices(clip)]
+        found.sort(key=lambda part: float(part.mean()), reverse=True)
+        louder = found[: -(-len(found) // 2)]
+        chosen = rng.permutation(len(louder))[: self.system.options.style_clips]
+        return [louder[i] for i in chosen]
+
+    def _slices(self, clip: Clip) -> list[np.ndarray]:
+        """Consecutive slices; what is left at the end only if there is nothing else."""
+        samples = audio.resample(clip.samples, clip.rate, self.spec.rate)
+        log, size = mel.log_mel(samples, self.spec).numpy(), self.spec.frames
+        log = data.lengthen(log, size, mel.silence(self.spec))
+        return [log[:, i : i + size] for i in range(0, log.shape[1] - size + 1, size)]

@@ -1,0 +1,84 @@
+"""What ldm is."""
+
+from dataclasses import dataclass
+
+from timbrebench.core.interfaces import MethodInfo
+from timbrebench.core.options import option
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of latent diffusion. The published variant takes its layers from the report."""
+
+    variant: str = option(
+        "content",
+        "content: a view of the source without its timbre is a condition; noise: the source is in "
+        "the start noise only; published: the report's networks and objective",
+        choices=("content", "noise", "published"),
+    )
+    mel: str = option("soundstream", "mel preset", choices=("soundstream", "ldm"))
+    latent_dim: int = option(8, "channels of a latent (published: 32)", low=1, high=64)
+    autoencoder_width: int = option(32, "channels of the autoencoder", low=4)
+    widths: tuple[int, ...] = option(
+        (64, 128, 256), "channels of the diffusion network by level, multiples of 32", low=32
+    )
+    style_dim: int = option(128, "size of a style token", low=8)
+    batch: int = option(64, "examples a step of the diffusion", low=1)
+    autoencoder_batch: int = option(8, "examples a step of the autoencoder", low=1)
+    lr: float = option(1e-3, "highest learning rate of the diffusion", low=0)
+    objective: str = option(
+        "v", "what the diffusion network predicts", choices=("v", "x0", "noise")
+    )
+    style_drop: float = option(0.1, "share of examples without style, for guidance", low=0, high=1)
+    content_drop: float = option(
+        0.1, "share of examples without content, to generate from nothing", low=0, high=1
+    )
+    perceptual: str = option(
+        "none",
+        "perceptual part of the autoencoder's loss; vggish needs its weights",
+        choices=("none", "multiscale", "vggish"),
+    )
+    steps: int = option(20, "sampling steps", affects="sampling", low=1)
+    sampler: str = option(
+        "ddim", "how noise is removed", affects="sampling", choices=("ddim", "ddpm", "dpmpp")
+    )
+    start_noise: float | None = option(
+        None,
+        "share of the way to pure noise at which transfer starts; "
+        "none: the variant's own, 1 for content and published, 0.75 for noise",
+        affects="sampling",
+        low=0.01,
+        high=1,
+    )
+    guidance: float = option(1.5, "weight of the style; 1: as trained", affects="sampling", low=0)
+    style_clips: int = option(
+        8, "slices of the target whose style is averaged", affects="sampling", low=1
+    )
+    overlap: int = option(
+        32, "frames over which slices are cross-faded", affects="sampling", low=0, high=64
+    )
+
+
+INFO = MethodInfo(
+    "ldm",
+    "latent diffusion with cross-attention to a style clip; one model for all instruments",
+    "timbrebench.methods.ldm.model:LatentDiffusion",
+    Options,
+    presets={
+        "quick": {},
+        "paper": {
+            "variant": "published",
+            "mel": "ldm",
+            "latent_dim": 32,
+            "batch": 128,
+            "autoencoder_batch": 128,
+            "lr": 5e-4,
+            "objective": "noise",
+            "perceptual": "vggish",
+        },
+    },
+    source="Prioteasa & Stempel-Hauburger 2025, after arXiv 2404.14771",
+    kinds=("transfer", "generate"),
+    supervision="unpaired",
+    mel="soundstream",
+)

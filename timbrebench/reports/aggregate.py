@@ -1,0 +1,146 @@
+"""Tidy rows of a system → one entry a (task, metric), and the mean of entries over tasks."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from timbrebench.reports.records import ABSENT, Entry
+from timbrebench.reports.statistics import mean, t_interval
+from timbrebench.reports.systems import Evidence
+
+Row = Mapping[str, Any]
+FEW_VECTORS = 200  # below, sampling bias is above 6 % of the total variance (128 dimensions)
+
+
+def entries_of(cells: Sequence[Evidence]) -> dict[tuple[str, str], Entry]:
+    """(task, metric) → entry, over the cells (seeds) of one system."""
+    rows: dict[tuple[str, str], dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for evidence in cells:
+        for row in evidence.rows:
+            rows[row["task"], row["metric"]][evidence.cell.seed].append(row)
+    return {
+        (task, metric): _entry(by_seed, _made_from(cells, task))
+        for (task, metric), by_seed in rows.items()
+    }
+
+
+def _made_from(cells: Sequence[Evidence], task: str) -> tuple[str, ...]:
+    """The test items that the estimates of a task were made from, and their corpus."""
+    tracks = {item.track for e in cells for item in e.cell.items if item.task == task}
+    return (str(cells[0].corpus.get("fingerprint", "")), *sorted(tracks))
+
+
+def _entry(by_seed: Mapping[int, Sequence[Row]], made_from: tuple[str, ...]) -> Entry:
+    rows = [row for seed_rows in by_seed.values() for row in seed_rows]
+    items = {seed: _values_by_item(seed_rows) for seed, seed_rows in by_seed.items()}
+    items = {seed: values for seed, values in items.items() if values}
+    if items:
+        return _mean_over_items(items, rows, made_from[0])
+    whole = {seed: next((r for r in of if _is_ok(r)), None) for seed, of in by_seed.items()}
+    known = {seed: row for seed, row in whole.items() if row is not None}
+    if known:
+        return _of_whole(known, made_from)
+    bad = next((r for r in rows if r["status"] != "ok"), None)
+    if bad is None:
+        return Entry(status="failed", reason="the value is not a number")
+    return Entry(status=bad["status"], reason=bad["reason"], reference=bad["reference"])
+
+
+def _is_ok(row: Row) -> bool:
+    value = row["value"]
+    return row["status"] == "ok" and value is not None and math.isfinite(value)
+
+
+def _values_by_item(rows: Sequence[Row]) -> dict[str, float]:
+    return {row["item"]: float(row["value"]) for row in rows if row["item"] and _is_ok(row)}
+
+
+def _mean_over_items(
+    items: Mapping[int, Mapping[str, float]], rows: Sequence[Row], fingerprint: str
+) -> Entry:
+    """The mean over the items that every seed has, with its interval over items."""
+    common = sorted(set.intersection(*(set(values) for values in items.values())))
+    if not common:
+        return Entry(status="failed", reason="no item was measured under every seed")
+    by_item = {item: mean([values[item] for values in items.values()]) for item in common}
+    low, high = t_interval(list(by_item.values())) or (None, None)
+    reference = next(r["reference"] for r in rows if r["item"] and _is_ok(r))
+    dropped = {i for values in items.values() for i in values} - set(common)
+    return Entry(
+        value=mean(list(by_item.values())),
+        low=low,
+        high=high,
+        n=len(common),
+        reason=f"left out, as not every seed has them: {', '.join(sorted(dropped))}"
+        if dropped
+        else "",
+        reference=reference,
+        by_seed={s: mean([values[i] for i in common]) for s, values in items.items()},
+        by_item=by_item,
+        basis=(fingerprint, reference, *common),
+    )
+
+
+def _of_whole(rows: Mapping[int, Row], made_from: tuple[str, ...]) -> Entry:
+    """A set distance or a cost: one row a seed, its interval from the metric if it gave one."""
+    by_seed = {seed: float(row["value"]) for seed, row in rows.items()}
+    first = next(iter(rows.values()))
+    details = first["details"] or {}
+    low, high = (details.get("interval") if len(rows) == 1 else None) or (None, None)
+    sizes = [row["n"] for row in rows.values() if row["n"] is not None]
+    n = min(sizes, default=None)
+    few = bool(first["task"]) and n is not None and n < FEW_VECTORS
+    return Entry(
+        value=mean(list(by_seed.values())),
+        low=low,
+        high=high,
+        n=n,
+        reference=first["reference"],
+        by_seed=by_seed,
+        basis=(first["reference"], *made_from),
+        grey=bool(details.get("grey", few)),
+    )
+
+
+def overall(entries: Mapping[str, Entry]) -> Entry:
+    """The mean over tasks (task → entry), where every task has a value; never pooled.
+
+    Tasks share tracks, so that the interval is over tracks, each its mean over tasks; there
+    is none where the tasks' tracks differ, nor for set distances.
+    """
+    lacking = [task for task, entry in entries.items() if entry.value is None]
+    if len(lacking) == len(entries):
+        return _shared_status(list(entries.values()))
+    if lacking:
+        return Entry(status="incomplete", reason=f"no value for {', '.join(lacking)}")
+    parts = list(entries.values())
+    seeds = set.intersection(*(set(part.by_seed) for part in parts))
+    by_item = _mean_by_item(parts)
+    low, high = t_interval(list(by_item.values())) or (None, None)
+    sizes = [part.n for part in parts if part.n is not None]
+    return Entry(
+        value=mean([part.value for part in parts if part.value is not None]),
+        low=low,
+        high=high,
+        n=len(by_item) or min(sizes, default=None),
+        reference="; ".join(dict.fromkeys(p.reference for p in parts if p.reference)),
+        by_seed={s: mean([part.by_seed[s] for part in parts]) for s in sorted(seeds)},
+        by_item=by_item,
+        basis=tuple(f"{task}/{b}" for task, part in entries.items() for b in part.basis),
+        grey=any(part.grey for part in parts),
+    )
+
+
+def _mean_by_item(parts: Sequence[Entry]) -> dict[str, float]:
+    tracks = set(parts[0].by_item)
+    if any(set(part.by_item) != tracks for part in parts):
+        return {}
+    return {track: mean([part.by_item[track] for part in parts]) for track in sorted(tracks)}
+
+
+def _shared_status(parts: Sequence[Entry]) -> Entry:
+    statuses = {part.status for part in parts}
+    if len(statuses) > 1:
+        return Entry(status="incomplete", reason="no value for any task")
+    return parts[0] if parts else ABSENT

@@ -1,0 +1,227 @@
+"""One page with everything: tables, figures, clips to play. It loads nothing from anywhere."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from timbrebench.core.files import write_text
+from timbrebench.core.results import RunRecord, StageRecord
+from timbrebench.reports import drawing, grid, plots, wording
+from timbrebench.reports.listening import Media, data_uri, listening_items
+from timbrebench.reports.records import Summary, System, Table
+from timbrebench.reports.systems import Evidence, gather, options_text, systems_of
+
+if TYPE_CHECKING:
+    import jinja2
+
+TEMPLATES = Path(__file__).parent / "templates"
+AUDIO_CAP_BYTES = 7_000_000  # of clips and spectrograms in the page; more goes beside it
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with the words for who cannot see it."""
+
+    uri: str
+    title: str
+    alt: str
+
+
+def write_html(
+    runs: Sequence[RunRecord],
+    summary: Summary,
+    path: Path,
+    *,
+    max_items: int = 3,
+    audio_cap_bytes: int = AUDIO_CAP_BYTES,
+) -> None:
+    """Writes the page; clips over the cap go to a folder beside it, named after the page."""
+    owned = _in_table_order(systems_of(gather(runs)), summary)
+    media = Media(path.with_name(f"{path.stem}_media"), audio_cap_bytes)
+    items = listening_items(owned, media, max_items=max_items)
+    style, script = (_part(name) for name in ("report.css", "report.js"))
+    headline = {(table.dataset, table.task) for table in summary.headline}
+    page = _environment().get_template("report.html.j2")
+    text = page.render(
+        summary=summary,
+        runs=runs,
+        items=items,
+        style=style,
+        script=script,
+        policy=_policy(style, script, beside=media.used_folder),
+        first=_first_look(summary),
+        configurations=_configurations(owned),
+        stages=_stages(runs, owned),
+        beaten={(b.dataset, b.task, b.column.metric, b.label): b for b in summary.warnings},
+        headline_warnings=[b for b in summary.warnings if (b.dataset, b.task) in headline],
+        task_warnings=[b for b in summary.warnings if (b.dataset, b.task) not in headline],
+        unbeaten=_unbeaten(summary),
+        colours=drawing.colours(summary.systems),
+        **_pictures(runs, summary, owned),
+    )
+    write_text(path, text)
+
+
+# ---------------------------------------------------------------------------- the template
+
+
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(w=wording, title_of=grid.title_of, items_text=grid.items_text)
+    environment.filters.update(plain=wording.plain, breakable=_breakable, small=_small_print)
+    return environment
+
+
+def _part(name: str) -> str:
+    """A partial that is ours, and so goes into the page unescaped."""
+    import markupsafe
+
+    return markupsafe.Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def _policy(style: str, script: str, *, beside: bool) -> str:
+    """Nothing may be loaded but what the page holds (and, if need be, the folder beside it)."""
+    media = "data: 'self' file:" if beside else "data:"
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"img-src {media}; media-src {media}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _breakable(text: str) -> str:
+    """A name that may break at '_', ':' and '[' where a column is narrow."""
+    import markupsafe
+
+    shown = str(markupsafe.escape(text))
+    return markupsafe.Markup(
+        shown.replace("_", "_<wbr>").replace(":", ":<wbr>").replace("[", "<wbr>[")
+    )
+
+
+def _small_print(entry: Any, column: Any, tracks: int) -> str:
+    """Under a value: its interval, and n where it is not the block's number of tracks."""
+    if entry.value is None or column.cost:
+        return ""
+    n = "" if entry.by_item and entry.n == tracks else wording.sample_text(entry)
+    return " · ".join(p for p in (wording.interval_text(entry, column.unit), n) if p)
+
+
+# ---------------------------------------------------------------------------- what it shows
+
+
+def _in_table_order(
+    owned: Mapping[System, list[Evidence]], summary: Summary
+) -> dict[System, list[Evidence]]:
+    order = [line.system for table in summary.headline for line in table.lines]
+    rank = {system: i for i, system in reversed(list(enumerate(order)))}
+    return dict(sorted(owned.items(), key=lambda pair: rank.get(pair[0], len(rank))))
+
+
+def _first_look(summary: Summary) -> dict[str, str]:
+    """The facts at the head of the page: name → text."""
+    methods = [s for s in summary.systems if not s.control]
+    seeds = sorted({len(s.done) for s in summary.systems if s.done})
+    tasks = dict.fromkeys(task for s in summary.systems for task in s.tasks)
+    items = dict.fromkeys(
+        text for t in summary.headline for b in t.blocks if (text := grid.items_text(b))
+    )
+    budgets = dict.fromkeys(s.budget for s in methods if s.budget)
+    return {
+        "Data": wording.names_text(summary.datasets),
+        "Tasks": wording.names_text(tasks, 6),
+        "Tested on": wording.names_text(items, 3),
+        "Systems": f"{len(methods)} methods, {len(summary.systems) - len(methods)} controls",
+        "Seeds": " or ".join(map(str, seeds)),
+        "Budget of training": wording.names_text(budgets, 4),
+    }
+
+
+def _unbeaten(summary: Summary) -> list[str]:
+    """Methods with values that no control beats on anything."""
+    worse = {(b.dataset, b.label) for b in summary.warnings}
+    lines = [
+        line.system
+        for table in (*summary.headline, *summary.tables)
+        for block in table.blocks
+        if any(not line.system.bound for line in block.controls)
+        for line in block.methods
+        if any(line.entry(c).value is not None for c in table.columns if not c.cost)
+    ]
+    return list(dict.fromkeys(s.label for s in lines if (s.dataset, s.label) not in worse))
+
+
+def _configurations(owned: Mapping[System, list[Evidence]]) -> list[tuple[System, str, str]]:
+    """(system, options, vocoder and the like that its outcome names)."""
+    return [
+        (system, options_text(cells[0].cell), str(cells[0].cell.outcome.get("vocoder", "")))
+        for system, cells in owned.items()
+    ]
+
+
+def _stages(
+    runs: Sequence[RunRecord], owned: Mapping[System, list[Evidence]]
+) -> list[tuple[str, StageRecord]]:
+    """(who uses it, stage), each stage once: those that share one are named together."""
+    known = {key: stage for run in reversed(runs) for key, stage in run.stages.items()}
+    users: dict[str, dict[str, None]] = {}
+    for system, cells in owned.items():
+        for evidence in cells:
+            name = system.label + (f", seed {evidence.cell.seed}" if len(cells) > 1 else "")
+            for key in evidence.cell.stages:
+                users.setdefault(key, {})[name] = None
+    return [(" + ".join(names), known[key]) for key, names in users.items() if key in known]
+
+
+def _pictures(
+    runs: Sequence[RunRecord], summary: Summary, owned: Mapping[System, list[Evidence]]
+) -> dict[str, Any]:
+    colours = drawing.colours(summary.systems)
+    costs = {table.dataset: table for table in summary.costs}
+    stages = [(f"{who}: {stage.name}", stage) for who, stage in _stages(runs, owned)]
+    return {
+        "maps": _drawn(summary.headline, lambda t: plots.timbre_content_map(t, colours), "map"),
+        "task_maps": _drawn(summary.tables, lambda t: plots.timbre_content_map(t, colours), "map"),
+        "computes": _drawn(
+            summary.headline,
+            lambda t: plots.quality_against_compute(t, costs[t.dataset], colours),
+            "cost",
+        ),
+        "losses": _picture(plots.loss_curves(stages), "Loss", "Loss by step for every stage"),
+    }
+
+
+_ALT = {
+    "map": "Every system by its timbre distance and its content distance, as in the table",
+    "cost": "The timbre distance of every trained system over its cost of training",
+}
+
+
+def _drawn(
+    tables: Sequence[Table], draw: Callable[[Table], bytes | None], kind: str
+) -> dict[tuple[str, str], Picture]:
+    """(dataset, task) → picture, of the tables that have one."""
+    found = {}
+    for table in tables:
+        picture = _picture(draw(table), grid.title_of(table), _ALT[kind])
+        if picture:
+            found[(table.dataset, table.task)] = picture
+    return found
+
+
+def _picture(svg: bytes | None, title: str, alt: str) -> Picture | None:
+    return Picture(data_uri(svg, "image/svg+xml"), title, alt) if svg else None

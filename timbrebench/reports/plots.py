@@ -1,0 +1,250 @@
+"""The figures of a report, as SVG: timbre against content, quality against compute, loss."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from timbrebench.core.results import StageRecord
+from timbrebench.reports.drawing import INK, figure, log_axis, style, to_svg
+from timbrebench.reports.records import Column, Entry, Line, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CURVE_POINTS = 240  # a longer curve is thinned: a page shows no more
+PANELS = 3  # a row
+
+
+@dataclass(frozen=True)
+class Point:
+    """A line's place in a plane of two metrics."""
+
+    line: Line
+    x: Entry
+    y: Entry
+
+
+def content_column(table: Table) -> Column | None:
+    """The measure of content for the map: a Jaccard distance, if there is one."""
+    return next((c for c in table.columns if c.metric.startswith("jaccard")), None)
+
+
+def timbre_column(table: Table) -> Column | None:
+    """The measure of timbre for the map: the first distance of embeddings, if there is one."""
+    found = (c for c in table.columns if c.metric.startswith(("fad_", "kad_")))
+    return next(found, None)
+
+
+def _points(table: Table, x: Column, y: Column) -> list[Point]:
+    lines = table.blocks[0].lines if table.blocks else ()
+    found = [Point(line, line.entry(x), line.entry(y)) for line in lines]
+    return [p for p in found if p.x.value is not None and p.y.value is not None]
+
+
+# ---------------------------------------------------------------------------- the map
+
+
+def timbre_content_map(table: Table, colours: Mapping[str, str]) -> bytes | None:
+    """Timbre across (log), content upwards: the lower left is good. None with under 2 points.
+
+    Only the largest block is drawn: other blocks rest on other test items.
+    """
+    x, y = timbre_column(table), content_column(table)
+    if x is None or y is None or len(points := _points(table, x, y)) < 2:
+        return None
+    with style():
+        drawn = figure(6.2, 4.3)
+        axes = drawn.subplots()
+        least = min((p.x.value for p in points if p.x.value), default=1e-3)
+        for point in points:
+            _draw_point(axes, point, colours[point.line.system.label], max(least, 1e-3) / 2)
+        axes.set_xlabel(f"{x.metric}  (timbre; log scale; lower is better)")
+        axes.set_ylabel(f"{y.metric}  (content; lower is better)")
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        axes.margins(x=0.12)
+        log_axis(axes, "x")
+        axes.grid(True)
+        _label_points(drawn, axes, points, colours)
+        return to_svg(drawn)
+
+
+def _draw_point(axes: "Axes", point: Point, colour: str, least: float) -> None:
+    system = point.line.system
+    x, y = max(point.x.value or 0.0, least), point.y.value or 0.0
+    marker, size = {"oracle": ("*", 13), "copy": ("s", 7)}.get(
+        system.method, ("o", 6 if system.control else 8)
+    )
+    axes.errorbar(
+        [x],
+        [y],
+        xerr=_bars(point.x, x, least),
+        yerr=_bars(point.y, y, -1.0),
+        fmt=marker,
+        markersize=size,
+        color=colour,
+        markerfacecolor="none" if system.control and not system.bound else colour,
+        markeredgewidth=1.4,
+        elinewidth=0.9,
+        alpha=0.95,
+    )
+
+
+def _bars(entry: Entry, value: float, least: float) -> list[list[float]] | None:
+    if entry.low is None or entry.high is None:
+        return None
+    return [[max(value - max(entry.low, least), 0.0)], [max(entry.high - value, 0.0)]]
+
+
+def _label_points(
+    drawn: "Figure", axes: "Axes", points: Sequence[Point], colours: Mapping[str, str]
+) -> None:
+    """Writes each name on the side where it overlaps least with what is there already."""
+    drawn.draw_without_rendering()
+    places = [axes.transData.transform((p.x.value or 1e-9, p.y.value or 0.0)) for p in points]
+    taken = [(x - 8, y - 8, x + 8, y + 8) for x, y in places]
+    frame = axes.get_window_extent()
+    for point, (x, y) in zip(points, places, strict=True):
+        label = shortened(point.line.system.label, 28)
+        width, height = 6.0 * len(label), 13.0
+        sides = {
+            (9, -4, "left"): (x + 9, y - 6, x + 9 + width, y - 6 + height),
+            (-9, -4, "right"): (x - 9 - width, y - 6, x - 9, y - 6 + height),
+            (0, 10, "center"): (x - width / 2, y + 8, x + width / 2, y + 8 + height),
+            (0, -18, "center"): (x - width / 2, y - 20, x + width / 2, y - 20 + height),
+            (7, 9, "left"): (x + 7, y + 7, x + 7 + width, y + 7 + height),
+            (7, -17, "left"): (x + 7, y - 19, x + 7 + width, y - 19 + height),
+        }
+        (dx, dy, align), box = min(
+            sides.items(),
+            key=lambda side: sum(_overlap(side[1], o) for o in taken) + _outside(side[1], frame),
+        )
+        taken.append(box)
+        axes.annotate(
+            label,
+            (point.x.value or 1e-9, point.y.value or 0.0),
+            xytext=(dx, dy),
+            textcoords="offset pixels",
+            ha=align,
+            color=colours[point.line.system.label],
+        )
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    """Area shared by two boxes (left, bottom, right, top)."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return max(width, 0.0) * max(height, 0.0)
+
+
+def _outside(box: Sequence[float], frame: Any) -> float:
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return 3 * (area - _overlap(box, (frame.x0, frame.y0, frame.x1, frame.y1)))
+
+
+def shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+# ---------------------------------------------------------------------------- compute
+
+
+def quality_against_compute(table: Table, costs: Table, colours: Mapping[str, str]) -> bytes | None:
+    """The timbre distance over what training took; None with under 2 trained systems.
+
+    A system trained with several budgets is one line through its points.
+    """
+    spent = _spent_column(costs)
+    quality = timbre_column(table)
+    if spent is None or quality is None:
+        return None
+    cost_of = {line.system: line.entry(spent).value for line in costs.lines}
+    lines = table.blocks[0].lines if table.blocks else ()
+    trained = [
+        (line, x, y)
+        for line in lines
+        if (x := cost_of.get(line.system)) and (y := line.entry(quality).value)
+    ]
+    if len(trained) < 2:
+        return None
+    with style():
+        drawn = figure(6.2, 4.3)
+        axes = drawn.subplots()
+        for line, x, y in trained:
+            colour = colours[line.system.label]
+            axes.plot([x], [y], "o", color=colour, markersize=8)
+            axes.annotate(
+                shortened(line.system.label, 32),
+                (x, y),
+                xytext=(9, -4),
+                textcoords="offset pixels",
+                color=colour,
+            )
+        for path in _by_method(trained):
+            axes.plot([x for x, _ in path], [y for _, y in path], color=INK, lw=0.8, zorder=0)
+        axes.set_xlabel(f"{spent.metric}  ({spent.unit or 'training'}; log scale)")
+        axes.set_ylabel(f"{quality.metric}  (lower is better; log scale)")
+        axes.margins(0.15)
+        log_axis(axes, "x")
+        log_axis(axes, "y")
+        axes.grid(True)
+        return to_svg(drawn)
+
+
+def _spent_column(costs: Table) -> Column | None:
+    """Training FLOPs if two or more systems have them, else training seconds."""
+    by_name = {column.metric: column for column in costs.columns}
+    for name in ("train_flops", "train_seconds"):
+        if name in by_name and sum(bool(ln.entry(by_name[name]).value) for ln in costs.lines) > 1:
+            return by_name[name]
+    return None
+
+
+def _by_method(
+    trained: Sequence[tuple[Line, float, float]],
+) -> list[list[tuple[float, float]]]:
+    """Points of systems that differ in budget alone, by rising cost."""
+    paths: dict[str, list[tuple[float, float]]] = {}
+    for line, x, y in trained:
+        name = line.system.label.removesuffix(f" ({line.system.budget})")
+        paths.setdefault(name, []).append((x, y))
+    return [sorted(path) for path in paths.values() if len(path) > 1]
+
+
+# ---------------------------------------------------------------------------- loss
+
+
+def loss_curves(stages: Sequence[tuple[str, StageRecord]]) -> bytes | None:
+    """Training (thin) and validation (thick) loss by step: a panel for each named stage."""
+    drawable = [(name, stage) for name, stage in stages if _series(stage, "loss")[0]]
+    if not drawable:
+        return None
+    with style():
+        rows = -(-len(drawable) // PANELS)
+        drawn = figure(10.5, 2.5 * rows)
+        panels = drawn.subplots(rows, PANELS, squeeze=False).flat
+        for axes, (name, stage) in zip(panels, drawable, strict=False):
+            _draw_curve(axes, stage)
+            axes.set_title(shortened(name, 44), fontsize=9, loc="left")
+        for axes in list(panels):
+            axes.set_visible(False)
+        return to_svg(drawn)
+
+
+def _draw_curve(axes: "Axes", stage: StageRecord) -> None:
+    steps, losses = _series(stage, "loss")
+    axes.plot(steps, losses, color=INK, lw=0.8, label="train")
+    valid_steps, valid = _series(stage, "valid_loss")
+    axes.plot(valid_steps, valid, color="#d55e00", lw=1.6, marker=".", ms=3, label="valid")
+    axes.set_xlabel("step")
+    if min([*losses, *valid]) > 0:
+        log_axis(axes, "y")
+    axes.grid(True)
+    axes.legend(loc="upper right", fontsize=8)
+
+
+def _series(stage: StageRecord, name: str) -> tuple[list[float], list[float]]:
+    """(steps, values) of what the curve has of a name, thinned."""
+    points = [(p["step"], p[name]) for p in stage.curve if p.get(name) is not None]
+    points = points[:: -(-len(points) // CURVE_POINTS) or 1]
+    return [float(s) for s, _ in points], [float(v) for _, v in points]

@@ -1,0 +1,76 @@
+"""Runs → :class:`Summary`: tables, warnings and failures. Pure data, from rows alone."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from timbrebench.core.results import RunRecord
+from timbrebench.reports import problems
+from timbrebench.reports.aggregate import entries_of
+from timbrebench.reports.compare import beaten
+from timbrebench.reports.records import Column, Summary, System, Table
+from timbrebench.reports.systems import Evidence, gather, systems_of
+from timbrebench.reports.tables import cost_table, quality_tables
+from timbrebench.reports.wording import rank_of
+
+
+def summarise(runs: Sequence[RunRecord]) -> Summary:
+    """What the runs found. The same runs give the same summary."""
+    owned = systems_of(gather(runs))
+    headline: list[Table] = []
+    details: list[Table] = []
+    costs: list[Table] = []
+    for dataset in dict.fromkeys(system.dataset for system in owned):
+        own = {s: cells for s, cells in owned.items() if s.dataset == dataset}
+        columns = _columns([evidence for cells in own.values() for evidence in cells])
+        measured = {system: entries_of(cells) for system, cells in own.items()}
+        first, rest = quality_tables(measured, columns)
+        headline += first
+        details += rest
+        costs.append(cost_table(measured, columns))
+    scores = problems.scores_without_value(owned)
+    return Summary(
+        runs=tuple(run.path.name for run in runs),
+        systems=tuple(owned),
+        headline=tuple(headline),
+        tables=tuple(details),
+        costs=tuple(costs),
+        warnings=tuple(b for table in (*headline, *details) for b in beaten(table)),
+        failures=(
+            *problems.failed_cells(owned),
+            *(p for p in scores if p.status != problems.SKIPPED),
+        ),
+        skipped=tuple(p for p in scores if p.status == problems.SKIPPED),
+        notes=_notes(list(owned), headline),
+    )
+
+
+def to_json(summary: Summary) -> dict[str, Any]:
+    """The summary as JSON-able data."""
+    return asdict(summary)
+
+
+def _columns(cells: Sequence[Evidence]) -> tuple[Column, ...]:
+    """A column for each metric that a row names; unit and direction from a measured row."""
+    rows = [row for evidence in cells for row in evidence.rows]
+    found: dict[str, Column] = {}
+    for row in sorted(rows, key=lambda row: row["status"] != "ok"):
+        name, direction = row["metric"], row["higher_is_better"]
+        found.setdefault(name, Column(name, row["unit"] or "", direction, cost=not row["task"]))
+    return tuple(found[name] for name in sorted(found, key=rank_of))
+
+
+def _notes(systems: Sequence[System], headline: Sequence[Table]) -> tuple[str, ...]:
+    notes = []
+    trained = [s for s in systems if not s.control and s.done]
+    if trained and all(len(system.done) == 1 for system in trained):
+        notes.append("One seed: how much a second training would differ is not known.")
+    kinds = sorted({s.supervision for s in systems if not s.control})
+    if len(kinds) > 1:
+        notes.append(
+            f"Methods differ in supervision ({', '.join(kinds)}): the best is marked over all of "
+            "them; rank within a kind."
+        )
+    if any(len(table.blocks) > 1 for table in headline):
+        notes.append("Some rows rest on other test items: they stand in blocks of their own.")
+    return tuple(notes)

@@ -1,0 +1,129 @@
+"""Entries of systems → the tables of one dataset."""
+
+from collections.abc import Mapping, Sequence
+
+from timbrebench.reports.aggregate import overall
+from timbrebench.reports.compare import blocks_of
+from timbrebench.reports.records import (
+    ABSENT,
+    OVERALL,
+    Block,
+    Column,
+    Entry,
+    Line,
+    System,
+    Table,
+)
+from timbrebench.reports.wording import HEADLINE_COSTS, names_text
+
+Entries = Mapping[tuple[str, str], Entry]  # (task, metric) → entry
+Measured = Mapping[System, Entries]
+
+
+def kind_of(task: str) -> str:
+    """transfer, generate or pair, from a task's name: their metrics mean different things."""
+    kind = task.split(":", 1)[0]
+    return kind if kind in ("generate", "pair") else "transfer"
+
+
+def quality_tables(
+    measured: Measured, columns: Sequence[Column]
+) -> tuple[list[Table], list[Table]]:
+    """(headline, details). A kind with one task has it as headline; with several, their mean."""
+    kinds: dict[str, list[str]] = {}
+    for task in dict.fromkeys(task for system in measured for task in system.tasks):
+        kinds.setdefault(kind_of(task), []).append(task)
+    costs = [c for c in columns if c.cost and c.metric in HEADLINE_COSTS]
+    quality = [c for c in columns if not c.cost]
+    headline, details = [], []
+    for kind, tasks in kinds.items():
+        if len(tasks) == 1:
+            headline.append(_table(tasks[0], (), measured, [*quality, *costs]))
+        else:
+            name = OVERALL if len(kinds) == 1 else f"{OVERALL} ({kind})"
+            headline.append(_table(name, tuple(tasks), measured, [*quality, *costs]))
+            details += [_table(task, (), measured, quality) for task in tasks]
+    return headline, details
+
+
+def cost_table(measured: Measured, columns: Sequence[Column]) -> Table:
+    """What every system took: time, memory, size."""
+    return _table("", (), measured, [c for c in columns if c.cost])
+
+
+def _table(
+    task: str, tasks: tuple[str, ...], measured: Measured, columns: Sequence[Column]
+) -> Table:
+    """``tasks``: those that an overall table is the mean over; () for any other table."""
+    concerned = set(tasks or (task,))
+    lines = [
+        Line(system, {c.metric: _entry(system, entries, task, tasks, c) for c in columns})
+        for system, entries in measured.items()
+        if not task or concerned & set(system.tasks)
+    ]
+    shown = [c for c in columns if any(line.entry(c).value is not None for line in lines)]
+    blocks = blocks_of(_sorted(lines, shown), shown)
+    notes = [*_notes(lines, shown, blocks, tasks), *_empty_columns(columns, shown, lines)]
+    dataset = next(iter(measured)).dataset
+    return Table(dataset, task, tuple(shown), blocks, tasks, tuple(notes))
+
+
+def _entry(
+    system: System, entries: Entries, task: str, tasks: Sequence[str], column: Column
+) -> Entry:
+    if column.cost or not tasks:
+        return _of_task(system, entries, "" if column.cost else task, column.metric)
+    return overall({t: _of_task(system, entries, t, column.metric) for t in tasks})
+
+
+def _of_task(system: System, entries: Entries, task: str, metric: str) -> Entry:
+    """The entry, or why there is none: the cell failed, or this was not measured."""
+    if (task, metric) in entries:
+        return entries[task, metric]
+    if task and task not in system.tasks:
+        return Entry(status="not_applicable", reason="not among its tasks")
+    return ABSENT if system.status == "ok" else Entry(status=system.status, reason=system.reason)
+
+
+def _sorted(lines: Sequence[Line], columns: Sequence[Column]) -> list[Line]:
+    """By the first column that has a direction, best first; lines without a value last."""
+    key = next((c for c in columns if c.higher_is_better is not None), None)
+
+    def place(line: Line) -> tuple[bool, float]:
+        value = line.entry(key).value if key else None
+        sign = -1 if key and key.higher_is_better else 1
+        return (value is None, sign * (value or 0.0))
+
+    return sorted(lines, key=place)
+
+
+# ---------------------------------------------------------------------------- notes
+
+
+def _notes(
+    lines: Sequence[Line], shown: Sequence[Column], blocks: Sequence[Block], tasks: Sequence[str]
+) -> list[str]:
+    notes = [f"Mean over {len(tasks)} tasks: {', '.join(tasks)}."] if tasks else []
+    lacking: dict[str, list[str]] = {}  # reason → labels
+    for line in lines:
+        reasons = [e.reason for c in shown if (e := line.entry(c)).status == "incomplete"]
+        for reason in dict.fromkeys(reasons):
+            lacking.setdefault(reason, []).append(line.system.label)
+    notes += [f"{names_text(labels)}: {reason}." for reason, labels in lacking.items()]
+    notes += [block.note for block in blocks if block.note]
+    if any(entry.grey for line in lines for entry in line.entries.values()):
+        notes.append("Grey distances rest on too few vectors to be exact; n is in their tooltip.")
+    return notes
+
+
+def _empty_columns(
+    columns: Sequence[Column], shown: Sequence[Column], lines: Sequence[Line]
+) -> list[str]:
+    """Names of metrics that were asked for and gave no value at all."""
+    hidden = [c for c in columns if c not in shown]
+    tried = [
+        c.metric
+        for c in hidden
+        if any(line.entry(c).status in ("failed", "missing") for line in lines)
+    ]
+    return [f"No value of {names_text(tried)}: see the failures."] if tried else []

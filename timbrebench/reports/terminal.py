@@ -1,0 +1,75 @@
+"""The summary for a terminal, with rich."""
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from timbrebench.reports.grid import (
+    items_text,
+    line_texts,
+    main_columns,
+    problem_text,
+    sections,
+    title_of,
+)
+from timbrebench.reports.records import Beaten, Column, Entry, Summary, Table
+from timbrebench.reports.wording import arrow, number, unit_text
+
+MOST_LISTED = 12  # warnings or failures; the page has them all
+
+
+def terminal_table(summary: Summary) -> RenderableType:
+    """The headline tables, then warnings and failures."""
+    parts: list[RenderableType] = [_table(table) for table in summary.headline]
+    notes = [*summary.notes, *(n for table in summary.headline for n in table.notes)]
+    parts += [Text(note, style="dim") for note in dict.fromkeys(notes)]
+    parts += _listed("A control is better", "yellow", [_beaten(w) for w in summary.warnings])
+    parts += _listed("Failed or missing", "red", [problem_text(p, 3) for p in summary.failures])
+    return Group(*parts)
+
+
+def _table(table: Table) -> RichTable:
+    columns = main_columns(table)
+    items = ", ".join(dict.fromkeys(t for b in table.blocks if (t := items_text(b))))
+    title = escape(title_of(table)) + (f" · {items}" if items else "")
+    rich_table = RichTable(title=title, title_justify="left", box=None, header_style="bold")
+    rich_table.add_column("", overflow="fold", min_width=8)
+    for name in ("super-\nvision", "seeds"):
+        rich_table.add_column(name, no_wrap=True)
+    for column in columns:
+        rich_table.add_column(_heading(column), justify="right", no_wrap=True)
+    for section in sections(table):
+        rich_table.add_row(Text(section.title, style="italic dim"))
+        for line in section.lines:
+            texts = line_texts(line, columns, _mark)
+            rich_table.add_row(escape(texts[0]), *texts[1:])
+    return rich_table
+
+
+def _heading(column: Column) -> str:
+    unit = f" {unit_text(column)}" if unit_text(column) else ""
+    return escape(f"{column.metric}{unit} {arrow(column)}".strip().replace("_", "_\n"))
+
+
+def _mark(text: str, entry: Entry, column: Column) -> str:
+    text = escape(text)
+    if entry.value is None:
+        return f"[red]{text}[/]" if entry.status not in ("not_applicable", "absent") else text
+    style = "bold" if entry.best else "dim" if entry.grey else ""
+    return f"[{style}]{text}[/]" if style else text
+
+
+def _listed(title: str, style: str, told: list[str]) -> list[RenderableType]:
+    if not told:
+        return []
+    rest = len(told) - MOST_LISTED
+    lines = told[:MOST_LISTED] + ([f"… and {rest} more (see the page)"] if rest > 0 else [])
+    return [Text(f"\n{title}", style=f"bold {style}"), *(Text(f"  {line}") for line in lines)]
+
+
+def _beaten(warning: Beaten) -> str:
+    unit = warning.column.unit
+    rivals = ", ".join(f"{r.label} {number(r.value, unit)}" for r in warning.rivals)
+    own = f"{warning.label} {number(warning.value, unit)}"
+    return f"{warning.column.metric} on {warning.task} ({warning.dataset}): {own}; {rivals}"
