@@ -14,6 +14,7 @@ from timbrebench.datasets.plugin import DATASETS
 from timbrebench.methods.controls.plugin import INFOS as CONTROLS
 from timbrebench.methods.files.plugin import INFOS as FILES
 from timbrebench.methods.ldm.plugin import INFO as LDM
+from timbrebench.methods.palette.plugin import INFO as PALETTE
 
 VOCODERS = [
     VocoderInfo(
@@ -36,7 +37,7 @@ VOCODERS = [
 
 @hookimpl
 def timbrebench_methods() -> list[MethodInfo]:
-    return [LDM, *CONTROLS, *FILES]
+    return [PALETTE, LDM, *CONTROLS, *FILES]
 
 
 @hookimpl

@@ -144,8 +144,8 @@ def test_a_measure_that_means_nothing_is_not_applicable(tmp_path: Path) -> None:
 
 def test_metrics_that_break(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    metrics = [strange("deadly"), strange("mistaken"), strange("endless"), strange("absent")]
-    rows = score_folders(*folders, metrics, {}, jobs=2)["metrics"]
+    names = ("deadly", "mistaken", "endless", "absent")
+    rows = score_folders(*folders, [chosen(strange(n)) for n in names], jobs=2)["metrics"]
     assert rows["deadly"]["items"] == {"a": 1, "part/001.1": 1}
     assert rows["deadly"]["failed"] == {"b": "its process died while it was measured"}
     assert rows["mistaken"]["failed"]["a"].startswith("ZeroDivisionError")

@@ -51,6 +51,13 @@ def test_stereo_is_mixed_and_resampled_as_librosa_does(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours[: len(theirs)], theirs[: len(ours)], atol=1e-5)
 
 
+def test_resampling_in_memory_is_that_of_loading(tmp_path: Path) -> None:
+    x = tone(5, 44100)
+    path = saved(tmp_path / "a.wav", x, 44100, subtype="FLOAT")
+    np.testing.assert_allclose(audio.resample(x, 44100, RATE), audio.load(path, RATE), atol=1e-5)
+    assert audio.resample(x, RATE, RATE) is x
+
+
 def test_a_resampled_tone_keeps_pitch_and_level(tmp_path: Path) -> None:
     got = audio.load(saved(tmp_path / "a.wav", tone(2, 48000), 48000, subtype="FLOAT"), 22050)
     np.testing.assert_allclose(got[1000:-1000], tone(2, 22050)[1000 : len(got) - 1000], atol=1e-3)

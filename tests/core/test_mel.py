@@ -76,6 +76,14 @@ def test_shapes_silence_and_batches(name: str) -> None:
     torch.testing.assert_close(both[0], mel.log_mel(x, spec))
 
 
+def test_long_audio_is_cut_into_blocks_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = mel.preset("soundstream")
+    x = noise_and_tone(spec.rate)
+    whole = mel.log_mel(x, spec)
+    monkeypatch.setattr(mel, "_BLOCK", 7)
+    torch.testing.assert_close(mel.log_mel(x, spec), whole, rtol=0, atol=1e-4)
+
+
 def test_silence_of_the_presets() -> None:
     assert mel.silence(mel.preset("soundstream")) == pytest.approx(-11.513, abs=1e-3)
     assert mel.silence(mel.preset("ldm")) == pytest.approx(-100)

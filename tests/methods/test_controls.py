@@ -134,7 +134,7 @@ def test_oracle_is_as_long_as_a_cut_source(corpus):
 
 
 def test_oracle_without_a_reference_is_not_applicable(corpus):
-    with pytest.raises(NotApplicable, match="no recording by flute"):
+    with pytest.raises(NotApplicable, match="no counterpart by flute"):
         one(control("oracle", corpus), clip_of(corpus), task=Task("transfer", "reed", "flute"))
 
 

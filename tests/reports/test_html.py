@@ -1,12 +1,28 @@
 """The page: whole, harmless, the same for the same runs, and it loads nothing from anywhere."""
 
+import base64
+import hashlib
+import io
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+import soundfile as sf
 
+from timbrebench.reports.drawing import colours
 from timbrebench.reports.html import write_html
+from timbrebench.reports.plots import timbre_content_map
+from timbrebench.reports.spectrogram import BANDS, band_levels_db
 from timbrebench.reports.summary import summarise
 
+ATTRIBUTES = {  # all that our own templates use
+    *("alt", "aria-label", "charset", "checked", "class", "colspan", "content", "controls"),
+    *("data-sort", "data-type", "height", "href", "http-equiv", "id", "lang", "loading", "name"),
+    *("open", "preload", "scope", "src", "title", "type", "width"),
+}
+FEW = ("palette", "ldm", "copy", "oracle[soundstream]")
 VOID = {"meta", "img", "input", "wbr", "br", "link"}
 HOSTILE = "<script>alert('x')</script>\"'&$\\frac{1}$ \u202e名前🎻 " + "long" * 60
 
@@ -41,7 +57,7 @@ class Page(HTMLParser):
 def rich(make, tmp_path_factory):
     """(run, the page's text, the page) of a run with everything in it."""
     root = tmp_path_factory.mktemp("rich")
-    run = make.rich_run(root, tracks=("t001", "t002", "t003"))
+    run = make.rich_run(root, tracks=("t001", "t002", "t003"), labels=FEW)
     write_html([run], summarise([run]), root / "report.html", max_items=1)
     text = (root / "report.html").read_text(encoding="utf-8")
     return run, text, Page(text)
@@ -87,7 +103,7 @@ def test_rows_can_be_sorted_and_groups_are_apart(rich):
     _, text, page = rich
     heads = [th for th in page.all("th") if "data-type" in th]
     assert {th["data-type"] for th in heads} == {"text", "number"}
-    assert len([b for b in page.all("button")]) == len(heads)
+    assert len(page.all("button")) == len(heads)
     for td in page.all("td"):
         if "data-sort" in td and "num" in td.get("class", "") and td["data-sort"]:
             float(td["data-sort"])
@@ -98,9 +114,11 @@ def test_rows_can_be_sorted_and_groups_are_apart(rich):
 
 def test_a_failed_cell_has_a_status_a_reason_and_no_number(rich):
     text = rich[1]
-    (line,) = re.findall(r'<tr>\n<th scope="row" data-sort="double">.*?</tr>', text, re.DOTALL)
-    values = re.findall(r'data-sort="([^"]*)"', line)
-    assert values[:3] == ["double", "unpaired", "0"] and not any(values[3:])
+    lines = re.findall(r'<tr>\n<th scope="row" data-sort="double">.*?</tr>', text, re.DOTALL)
+    assert len(lines) == 2  # the scores and the costs
+    for line in lines:
+        values = re.findall(r'data-sort="([^"]*)"', line)
+        assert values[:3] == ["double", "unpaired", "0"] and not any(values[3:])
     assert "9 GiB wanted" in text and "line 1\nline 2" in text
     assert "no weights: run X" in text
 
@@ -130,8 +148,8 @@ def test_source_and_reference_play_once_beside_every_estimate(rich):
 
 
 def test_clips_over_the_cap_go_beside_the_page(make, tmp_path):
-    run = make.rich_run(tmp_path, tracks=("t001", "t002"))
-    _, page = written([run], tmp_path / "page.html", max_items=2, audio_cap_bytes=600_000)
+    run = make.rich_run(tmp_path, tracks=("t001", "t002"), labels=FEW)
+    _, page = written([run], tmp_path / "page.html", max_items=2, audio_cap_bytes=300_000)
     sources = [clip["src"] for clip in page.all("audio")]
     inside = [s.startswith("data:") for s in sources]
     assert True in inside and False in inside
@@ -143,12 +161,12 @@ def test_clips_over_the_cap_go_beside_the_page(make, tmp_path):
 
 
 def test_a_clip_that_cannot_be_read_is_told_and_the_rest_plays(make, tmp_path):
-    run = make.rich_run(tmp_path, tracks=("t001",))
+    run = make.rich_run(tmp_path, tracks=("t001",), labels=FEW)
     run.cells[0].items[0].estimate.write_bytes(b"no audio")
     run.cells[1].items[0].estimate.unlink()
     text, page = written([run], tmp_path / "page.html")
     assert text.count("Cannot be played") == 2
-    assert len(page.all("audio")) == 2 + 10 - 2
+    assert len(page.all("audio")) == 2 + len(FEW) - 2
 
 
 def test_hostile_names_are_text(make, tmp_path):
@@ -166,10 +184,7 @@ def test_hostile_names_are_text(make, tmp_path):
     text, page = written([run], tmp_path / "page.html")
     assert "<script>alert" not in text
     assert len(page.all("script")) == 1
-    allowed = set("class id src alt href data-sort data-type title scope colspan controls".split())
-    allowed |= set("preload aria-label type checked width height loading name content".split())
-    allowed |= set("http-equiv charset lang open".split())
-    assert {name for _, attrs in page.tags for name in attrs} <= allowed
+    assert {name for _, attrs in page.tags for name in attrs} <= ATTRIBUTES
 
 
 def test_a_run_with_nothing_in_it_still_has_a_page(make, tmp_path):
@@ -184,3 +199,12 @@ def test_band_levels_show_a_tone_where_it_is():
     assert levels.shape[0] == BANDS
     assert abs(int(levels.mean(axis=1).argmax()) - 39) <= 1
     assert np.isfinite(band_levels_db(np.zeros(100, np.float32), 16000)).all()
+
+
+def test_a_distance_of_zero_has_a_place_on_the_map(make):
+    cells = [make.cell("palette"), make.cell("copy")]
+    rows = [make.row(of, "fad_x", v, n=900) for of, v in zip(cells, (0.0, 2.0), strict=True)]
+    rows += [make.row(of, "jaccard_x", 0.5) for of in cells]
+    summary = summarise([make.run(cells, rows)])
+    svg = timbre_content_map(summary.headline[0], colours(summary.systems))
+    assert svg is not None and b"palette" in svg and b"copy" in svg

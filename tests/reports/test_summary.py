@@ -241,7 +241,7 @@ def test_problems_with_one_reason_are_one_and_skipped_ones_are_no_failures(make)
     rows.append(make.row(cells[0], "note_f1", None, status="not_applicable", reason="no score"))
     summary = summarise([make.run(cells, rows)])
     assert [(p.labels, p.reason) for p in summary.failures] == [(("palette", "ldm"), "get X")]
-    assert [p.metric for p in summary.skipped] == ["note_f1"]
+    assert [p.metrics for p in summary.skipped] == [("note_f1",)]
     assert any("fad_vggish" in note for note in summary.headline[0].notes)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from timbrebench.core.results import ROW_FIELDS
 from timbrebench.reports.latex import to_latex
 from timbrebench.reports.markdown import to_markdown
+from timbrebench.reports.publish import write_all
 from timbrebench.reports.records import Entry
 from timbrebench.reports.rows import to_csv
 from timbrebench.reports.summary import summarise
@@ -24,7 +25,7 @@ HOSTILE = r"<script>|50%_of&$5#{x}~^\end{table}[red]`*"
 @pytest.fixture
 def hostile(make):
     of = make.cell(HOSTILE, tasks=("a_b:c%d",), method="mine")
-    bad = make.cell("other", method="other", status="failed", reason=HOSTILE, log_tail=HOSTILE)
+    bad = make.cell("other", tasks=("a_b:c%d",), status="failed", reason=HOSTILE)
     copy = make.cell("copy", tasks=("a_b:c%d",))
     rows = make.pair_rows(of, JD, {"x": 0.125, HOSTILE: None}, task="a_b:c%d")
     rows += make.pair_rows(copy, JD, {"x": 0.0625}, task="a_b:c%d")
@@ -98,7 +99,11 @@ def test_latex_is_well_formed_whatever_the_names(hostile):
     assert bare.count("{") == bare.count("}")
     assert not set("%#_~^<>|") & set(bare)
     assert set(re.findall(r"\$[^$]*\$", bare)) <= {r"$\downarrow$", r"$\uparrow$", "$-$", r"$\pm$"}
-    assert body.count(r"\begin{table}") == body.count(r"\end{table}") == 1
+    assert (
+        body.count(r"\begin{table}")
+        == body.replace(r"textbackslash{}end", "").count(r"\end{table}")
+        == 1
+    )
     (columns,) = re.findall(r"\\begin\{tabular\}\{(l+r+)\}", body)
     for line in bare.splitlines():
         if line.endswith(r"\\") and r"\multicolumn" not in line:
@@ -114,3 +119,19 @@ def test_csv_holds_every_row_of_every_run_exactly(hostile):
     failed = next(line for line in read if line["status"] == "failed")
     assert (failed["value"], failed["reason"]) == ("", "too short")
     assert json.loads(read[0]["details"]) == {}
+
+
+def test_every_form_is_written_and_names_its_page(hostile, tmp_path):
+    page = write_all([hostile], summarise([hostile]), tmp_path / "out")
+    assert page == tmp_path / "out" / "report.html"
+    names = {path.name for path in page.parent.iterdir()}
+    assert names == {"report.html", "report.md", "report.tex", "scores.csv"}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_terminal_table_fits_and_keeps_whole_labels(make, width):
+    of = make.cell("oracle[soundstream]")
+    rows = [make.row(of, f"fad_number_{i}", float(i), n=900) for i in range(12)]
+    text = shown(summarise([make.run([of], rows)]), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "oracle[soundstream]" in text and "more measures" in text

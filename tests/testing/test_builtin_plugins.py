@@ -15,9 +15,11 @@ from timbrebench.testing.infos import make
 SMALL = {
     "palette": {"widths": (8, 8), "steps": 2},
     "regress": {"widths": (8, 8)},
-    "ldm": {},
+    "ldm": {"widths": (32, 32), "autoencoder_width": 8, "style_dim": 16, "steps": 2},
 }
-SMALL_DATASETS = {"starlet": {"tracks": 4, "seconds": 4.0}}
+SMALL_DATASETS = {
+    "starlet": {"pieces": 2, "valid_pieces": 1, "test_pieces": 1, "seconds": 3.0},
+}
 
 
 def ours(kind: str) -> list[Entry]:

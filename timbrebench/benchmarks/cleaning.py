@@ -21,9 +21,8 @@ def removable(root: Path) -> list[Part]:
     store = Store(root)
     shown = set(store.read_run()["cells"].values())
     used = {key for cell in shown for key in _stages(store, cell)}
-    references = {
-        (read_or_none(store.cell(cell) / "cell.json") or {}).get("references") for cell in shown
-    }
+    cells = [read_or_none(store.cell(cell) / "cell.json") or {} for cell in shown]
+    references = {cell.get("references", "") for cell in cells}
     parts = [
         *_others(root / "cells", shown, "replaced by a newer cell"),
         *_others(root / "models", used, "used by no cell that is shown"),

@@ -10,7 +10,7 @@ from typing import Any
 from timbrebench.core.errors import BenchError, UnknownName
 from timbrebench.core.records import Budget
 
-DEFAULT_METHODS = ("palette", "ldm", "copy", "eq", "affine", "oracle", "shuffled", "noise")
+DEFAULT_METHODS = ("palette", "ldm", "regress")
 
 # FLOPs a cell of training in ``--preset quick``: the same work on every machine.
 QUICK_FLOPS = 1.2e14
@@ -27,6 +27,7 @@ class RunConfig:
     metrics: tuple[str, ...] = ()  # none: those that say so themselves
     tasks: tuple[str, ...] = ()  # none: the dataset's first group
     seeds: tuple[int, ...] = (0,)
+    controls: bool = True  # those that need no training join every run
     preset: str = "quick"
     budget: Budget | None = None  # none: the preset's
     split: str = ""
@@ -141,6 +142,8 @@ def _toml_field(path: Path, key: str, value: Any) -> dict[str, Any]:
     if name in _LISTS:
         words = split_list(value) if isinstance(value, str) else value
         return {name: tuple(int(w) if name == "seeds" else str(w) for w in words)}
+    if name == "controls":
+        return {name: bool(value)}
     if name == "max_seconds":
         return {name: float(value)}
     return {name: str(value)}

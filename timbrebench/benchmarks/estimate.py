@@ -89,7 +89,7 @@ class Estimator:
         if task.parts:
             parts = [self._part(part, track, record).samples for part in task.parts]
             length = min(map(len, parts))
-            summed = np.sum([p[:length] for p in parts], axis=0, dtype=np.float32)
+            summed = np.stack([p[:length] for p in parts]).sum(axis=0)
             return Clip(summed, RATE, task.target, track.id)
         return self._part(task, track, record)
 

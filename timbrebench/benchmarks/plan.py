@@ -204,7 +204,7 @@ def choose_metrics(registry: Registry, config: RunConfig) -> list[Choice]:
 
 def _methods(registry: Registry, config: RunConfig) -> list[tuple[Entry, Choice]]:
     """The methods; the oracle once for each mel that the others' estimates are made in."""
-    words = list(dict.fromkeys(config.methods))
+    words = list(dict.fromkeys((*config.methods, *_controls(registry, config))))
     others = [choose(registry, "method", w, config) for w in words if w != "oracle"]
     chosen = list(others)
     if "oracle" in words:
@@ -213,6 +213,15 @@ def _methods(registry: Registry, config: RunConfig) -> list[tuple[Entry, Choice]
         mels = mels or [mel_of(oracle, values_of(oracle, config.options.get("oracle", {})))]
         chosen += [choose(registry, "method", "oracle", config, {"mel": m}) for m in mels]
     return chosen
+
+
+def _controls(registry: Registry, config: RunConfig) -> list[str]:
+    """The controls that need no training: no table is without them unless the user says so."""
+    if not config.controls:
+        return []
+    named = {parse_choice(word)[0].partition("@")[0] for word in config.methods}
+    controls = [e for e in registry.of("method") if e.info.control and not e.info.trains]
+    return [e.name for e in controls if e.distribution == OURS and e.name not in named]
 
 
 def mel_of(entry: Entry, values: Mapping[str, Any]) -> str:

@@ -138,8 +138,8 @@ class Runner:
         return list(jobs.values())
 
     def _train_job(self, cell: Cell, record: dict[str, Any], stage: dict[str, Any]) -> Job:
-        data = {"cell": record, "stage": stage}
-        data["checkpoint_seconds"] = self.limits.checkpoint_seconds
+        seconds = self.limits.checkpoint_seconds
+        data = {"cell": record, "stage": stage, "checkpoint_seconds": seconds}
         label = f"{cell.method.label} · train {stage['name']}"
         needs = tuple(stage["depends"].values())
         return self._job(stage["key"], "train", label, self.store.model(stage["key"]), data, needs)

@@ -103,7 +103,7 @@ def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     from timbrebench.benchmarks.session import Session
 
     events.enter("resolve")
-    cells = {}
+    cells: dict[str, Any] = {}
     for key, cell in job["data"]["cells"].items():
         try:
             cells[key] = {"stages": Session(cell).stage_plans()}
@@ -153,7 +153,8 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     from timbrebench.benchmarks.store import Store, read_or_none
 
     data, folder = job["data"], Path(job["folder"])
-    store, memory = Store(folder.parent.parent), {}
+    store = Store(folder.parent.parent)
+    memory: dict[str, Any] = {}
     use_threads(job["threads"])
     session = Session(data["cell"])
     outcome = read_or_none(folder / "outcome.json")
@@ -163,7 +164,7 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
             trained = session.trained(data["stages"], store.root / "models")
             session.method.setup(session.corpus, trained, session.device)
             record = Estimator(session, store, folder, events).run()
-        outcome = _outcome(record, data["stages"], store) | {"phases": memory}
+        outcome = _outcome(record, memory, data["stages"], store)
         files.write_json(folder / "outcome.json", outcome)
     events.enter("score")
     with phase("score", memory):
@@ -171,7 +172,9 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     return {"scores": scores, "outcome": outcome, **_verdict(folder)}
 
 
-def _outcome(record: Mapping[str, Any], stages: Mapping[str, str], store: Any) -> dict[str, Any]:
+def _outcome(
+    record: Mapping[str, Any], memory: Mapping[str, Any], stages: Mapping[str, str], store: Any
+) -> dict[str, Any]:
     """Times, memory and sizes of a cell: its estimates' and its stages' sums."""
     made = [i for i in record["items"] if i["status"] == "ok"]
     trained = [files.read_json(store.model(key) / "stage.json") for key in stages.values()]
@@ -180,6 +183,8 @@ def _outcome(record: Mapping[str, Any], stages: Mapping[str, str], store: Any) -
         for name in ("seconds", "flops", "steps", "examples")
     }
     steps, seconds = total["train_steps"], total["train_seconds"]
+    phases = {"estimate": memory["estimate"], **{s["name"]: s["memory"] for s in trained}}
+    peaks = [p["host_peak_rss"] for p in phases.values() if p["host_peak_rss"]]
     return {
         **total,
         "seconds_per_step": seconds / steps if steps else None,
@@ -187,13 +192,12 @@ def _outcome(record: Mapping[str, Any], stages: Mapping[str, str], store: Any) -
         "infer_seconds": sum(i["infer_seconds"] for i in made),
         "vocoder_seconds": sum(i["vocoder_seconds"] for i in made),
         "audio_seconds": sum(i["audio_seconds"] for i in made),
-        "train_peak_rss_bytes": max(
-            (s["memory"]["host_peak_rss"] or 0 for s in trained), default=None
-        ),
+        "peak_rss_bytes": max(peaks, default=None),
         "parameters": {
             f"{s['name']}.{part}": n for s in trained for part, n in s["parameters"].items()
         },
         "vocoder": record["vocoder"],
+        "phases": phases,
     }
 
 

@@ -39,7 +39,11 @@ _OPTIONS = [
     ),
     click.option("--seeds", help="Comma list of whole numbers; default 0."),
     click.option("--preset", help="quick (default) or paper: sizes and budget."),
-    click.option("--controls/--no-controls", default=None, help="Add the controls (default)."),
+    click.option(
+        "--controls/--no-controls",
+        default=None,
+        help="Add the controls that need no training (default).",
+    ),
     click.option("--steps", help="Budget: training steps a cell."),
     click.option("--examples", help="Budget: training examples a cell."),
     click.option("--flops", help="Budget: training FLOPs a cell."),
@@ -100,7 +104,10 @@ def _budget(given: dict[str, Any]) -> dict[str, Any]:
     if len(said) > 1:
         told = " and ".join(f"--{n.replace('_', '-')}" for n in said)
         raise BenchError(f"{told}: a cell has one budget.", hint="Give one of them.")
-    return {"budget": parse_budget(kinds[n], text) for n, text in said.items()}
+    if not said:
+        return {}
+    name, text = said.popitem()
+    return {"budget": parse_budget(kinds[name], text)}
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ import pluggy
 from timbrebench.core import files, hookspecs, interfaces
 from timbrebench.core.options import NoOptions, OptionSpec, describe
 
-KINDS: dict[str, type[interfaces.Info]] = {
+KINDS: dict[str, Any] = {
     "method": interfaces.MethodInfo,
     "dataset": interfaces.DatasetInfo,
     "metric": interfaces.MetricInfo,
@@ -63,12 +63,13 @@ def read_entry_points(entry_points: Iterable[importlib.metadata.EntryPoint]) -> 
             caller = manager.subset_hook_caller(
                 f"timbrebench_{kind}s", [p for p in manager.get_plugins() if p is not plugin]
             )
-            for info in (i for infos in caller() for i in infos):
+            infos: list[Any] = [info for answer in caller() for info in answer]
+            for info in infos:
                 entries.append(_entry(kind, info, info_class, entry_point.dist))
     return entries
 
 
-def _entry(kind: str, info: Any, info_class: type, dist: importlib.metadata.Distribution) -> Entry:
+def _entry(kind: str, info: Any, info_class: Any, dist: importlib.metadata.Distribution) -> Entry:
     if not isinstance(info, info_class):
         raise TypeError(f"timbrebench_{kind}s must give {info_class.__name__}, not {info!r}")
     options = info.options
@@ -121,15 +122,17 @@ def to_json(entry: Entry) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> Entry:
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data["info"].items()}
+    values: dict[str, Any] = _tuples(data["info"])
     if "measures" in values:
         values["measures"] = tuple(interfaces.Measure(**dict(m)) for m in values["measures"])
     info = KINDS[data["kind"]](options=NoOptions, **values)
-    options = tuple(
-        OptionSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()})
-        for spec in data["options"]
-    )
+    options = tuple(OptionSpec(**_tuples(spec)) for spec in data["options"])
     return Entry(**{**data, "info": info, "options": options})
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples: its lists become them again."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def main(distribution: str) -> int:

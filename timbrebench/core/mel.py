@@ -18,6 +18,7 @@ Values = TypeVar("Values", "np.ndarray", "torch.Tensor")
 
 CEILING = 1e8  # greatest value of the mel before the log
 RANGE_DB = 80.0  # that a normalised log-mel spans below the loudest of the training set
+_BLOCK = 4096  # frames transformed at once: memory stays bounded for an hour of audio
 _NEPER_DB = 20 / math.log(10)  # dB in one unit of the natural log of a magnitude
 
 
@@ -94,25 +95,37 @@ def filterbank(spec: MelSpec) -> "torch.Tensor":
 
 def log_mel(samples: "np.ndarray | torch.Tensor", spec: MelSpec) -> "torch.Tensor":
     """Samples [n] or [B, n] at ``spec.rate`` → log-mel [M, T] or [B, M, T], T = frames_of(n)."""
-    mel = filterbank(spec).to(_device_of(samples)) @ spectrum(samples, spec).abs() ** spec.power
-    return compress(mel, spec)
+    import torch
+
+    padded = _padded(samples, spec)
+    bank = filterbank(spec).to(padded.device)
+    frames = 1 + (padded.shape[-1] - spec.n_fft) // spec.hop
+    parts = []
+    for start in range(0, frames, _BLOCK):
+        end = min(start + _BLOCK, frames) - 1  # the block's last frame
+        piece = padded[..., start * spec.hop : end * spec.hop + spec.n_fft]
+        parts.append(compress(bank @ _stft(piece, spec).abs() ** spec.power, spec))
+    return torch.cat(parts, dim=-1)
 
 
 def spectrum(samples: "np.ndarray | torch.Tensor", spec: MelSpec) -> "torch.Tensor":
     """Complex STFT [..., F, T] of samples [..., n]: centred frames, zeros beyond the ends."""
+    return _stft(_padded(samples, spec), spec)
+
+
+def _padded(samples: "np.ndarray | torch.Tensor", spec: MelSpec) -> "torch.Tensor":
     import torch
 
-    samples = torch.as_tensor(samples, dtype=torch.float32)
-    window = torch.hann_window(spec.win, device=samples.device)
+    half = spec.n_fft // 2
+    return torch.nn.functional.pad(torch.as_tensor(samples, dtype=torch.float32), (half, half))
+
+
+def _stft(padded: "torch.Tensor", spec: MelSpec) -> "torch.Tensor":
+    import torch
+
+    window = torch.hann_window(spec.win, device=padded.device)
     return torch.stft(
-        samples,
-        spec.n_fft,
-        spec.hop,
-        spec.win,
-        window,
-        center=True,
-        pad_mode="constant",
-        return_complex=True,
+        padded, spec.n_fft, spec.hop, spec.win, window, center=False, return_complex=True
     )
 
 
@@ -188,7 +201,3 @@ def _slaney_mel(hz: "torch.Tensor") -> "torch.Tensor":
 def _slaney_hz(mel: "torch.Tensor") -> "torch.Tensor":
     log = _KNEE_HZ * (_LOG_STEP * (mel - _KNEE_MEL)).exp()
     return (mel * _LINEAR_HZ).where(mel < _KNEE_MEL, log)
-
-
-def _device_of(samples: "np.ndarray | torch.Tensor") -> "torch.device | str":
-    return getattr(samples, "device", "cpu")

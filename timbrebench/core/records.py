@@ -66,9 +66,9 @@ def parse_task(text: str) -> Task:
         if words[0] == "generate":
             return Task("generate", words[1])
         if words[0] == "pair" and len(pair := words[1].split("/")) == 2 and all(pair):
-            return Task("pair", *pair)
+            return Task("pair", pair[0], pair[1])
         if words[0] not in ("pair", "mixed"):
-            return Task("transfer", *words)
+            return Task("transfer", words[0], words[1])
     raise BenchError(
         f"'{text}' is no task.",
         hint="Write source:target, generate:instrument, pair:a/b, or the name of a task group.",

@@ -5,8 +5,10 @@ order of work change nothing, and all methods see the same crops.
 """
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def seed_of(*keys: object) -> int:
@@ -15,6 +17,8 @@ def seed_of(*keys: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def generator(*keys: object) -> np.random.Generator:
+def generator(*keys: object) -> "np.random.Generator":
     """An independent random stream for the keys."""
+    import numpy as np
+
     return np.random.Generator(np.random.Philox(key=seed_of(*keys)))

@@ -21,7 +21,7 @@ from timbrebench.core.records import Corpus, Task, Track
 
 _LAYOUT = "Put audio at ROOT/piano/one.wav, ROOT/guitar/one.wav, … and say --data-root ROOT."
 _RESERVED = ("generate", "pair", "mixed")  # words of a task's name
-_SEPARATORS = ":,"  # in lists of tasks
+_SEPARATORS = ":,;=[]@"  # in lists of tasks and options
 _UNPRINTABLE = "its name has characters that cannot be shown"
 
 Stems = dict[str, dict[str, Path]]  # track → instrument → file
@@ -121,7 +121,7 @@ def _unusable(instrument: str) -> str:
     if instrument in _RESERVED:
         return f"'{instrument}' is a word of task names, no instrument"
     if any(c in instrument for c in _SEPARATORS):
-        return "an instrument's name must not hold ':' or ','"
+        return f"an instrument's name must hold none of {_SEPARATORS}"
     return "" if instrument.isprintable() else _UNPRINTABLE
 
 

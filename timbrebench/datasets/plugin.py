@@ -2,6 +2,7 @@
 
 from timbrebench.core.interfaces import DatasetInfo
 from timbrebench.datasets.starlet.options import Options as StarletOptions
+from timbrebench.datasets.starnet import LICENCE, PAGE, SIZE
 
 _HERE = "timbrebench.datasets"
 
@@ -14,5 +15,21 @@ DATASETS = [
         licence="sound: TimGM6mb.sf2, GPL-2 (carried by pretty_midi)",
         size="300 MB, made on this machine",
         embedded=True,
+    ),
+    DatasetInfo(
+        "starnet",
+        "104 pieces performed with two sets of instruments: stems and mixtures",
+        f"{_HERE}.starnet:StarNet",
+        source=PAGE,
+        licence=LICENCE,
+        citation="Alinoori & Tzerpos, Music-STAR, ISMIR 2022",
+        size=SIZE,
+    ),
+    DatasetInfo(
+        "folder",
+        "your own audio: ROOT/INSTRUMENT/*.wav, flac, mp3 or ogg, paired where names match",
+        f"{_HERE}.folder:Folder",
+        licence="yours",
+        size="yours",
     ),
 ]

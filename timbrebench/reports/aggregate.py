@@ -10,6 +10,7 @@ from timbrebench.reports.statistics import mean, t_interval
 from timbrebench.reports.systems import Evidence
 
 Row = Mapping[str, Any]
+_APART = ("interval", "grey", "items", "n")  # details that an entry holds in fields of its own
 FEW_VECTORS = 200  # below, sampling bias is above 6 % of the total variance (128 dimensions)
 
 
@@ -98,9 +99,18 @@ def _of_whole(rows: Mapping[int, Row], made_from: tuple[str, ...]) -> Entry:
         n=n,
         reference=first["reference"],
         by_seed=by_seed,
-        basis=(first["reference"], *made_from),
+        basis=(first["reference"], *_measured(details, made_from)),
+        details={k: v for k, v in details.items() if k not in _APART and v not in ("", {}, [])},
         grey=bool(details.get("grey", few)),
     )
+
+
+def _measured(details: Mapping[str, Any], made_from: tuple[str, ...]) -> tuple[str, ...]:
+    """The items behind a set distance, if it names them: those it made no use of are told."""
+    if "items" not in details:
+        return made_from
+    skipped = [f"not {name}" for name in sorted(details.get("skipped") or ())]
+    return (made_from[0], *sorted(details["items"]), *skipped)
 
 
 def overall(entries: Mapping[str, Entry]) -> Entry:

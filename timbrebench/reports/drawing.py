@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 INK = "#737b87"  # readable on a light and on a dark page: figures have no ground of their own
 CONTROL = "#9aa2ad"
-# Okabe and Ito's colours that stand out on both grounds; every reader can tell them apart.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d")
+# After Okabe and Ito, shifted to stand out on both grounds; every reader can tell them apart.
+COLOURS = ("#2a8acb", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6bb1", "#a6761d")
 _STYLE: Any = {
     "svg.hashsalt": "timbrebench",
     "svg.fonttype": "none",  # text stays text, in the reader's own font

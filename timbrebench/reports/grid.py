@@ -74,8 +74,8 @@ def spread_text(entry: Entry, column: Column) -> str:
 
 def problem_text(problem: Problem, most: int = 8) -> str:
     """'fad_vggish, vibraphone:piano, palette and 3 more: missing: no weights'."""
-    groups = ((problem.metric,), problem.tasks, problem.labels, problem.items)
-    what = ", ".join(names_text(names, most) for names in groups if any(names))
+    groups = (problem.metrics, problem.tasks, problem.labels, problem.items)
+    what = ", ".join(names_text(names, most) for names in groups if names)
     phase = f" in {problem.phase}" if problem.phase else ""
     return f"{what}: {problem.status}{phase}" + (f": {problem.reason}" if problem.reason else "")
 

@@ -10,7 +10,6 @@ from timbrebench.reports.records import Column, Entry, Line, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 CURVE_POINTS = 240  # a longer curve is thinned: a page shows no more
 PANELS = 3  # a row
@@ -56,22 +55,23 @@ def timbre_content_map(table: Table, colours: Mapping[str, str]) -> bytes | None
     with style():
         drawn = figure(6.2, 4.3)
         axes = drawn.subplots()
-        least = min((p.x.value for p in points if p.x.value), default=1e-3)
+        least = min((p.x.value for p in points if p.x.value), default=1e-3) / 2
         for point in points:
-            _draw_point(axes, point, colours[point.line.system.label], max(least, 1e-3) / 2)
+            _draw_point(axes, point, colours[point.line.system.label], least)
         axes.set_xlabel(f"{x.metric}  (timbre; log scale; lower is better)")
         axes.set_ylabel(f"{y.metric}  (content; lower is better)")
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         axes.margins(x=0.12)
         log_axis(axes, "x")
         axes.grid(True)
-        _label_points(drawn, axes, points, colours)
+        drawn.draw_without_rendering()
+        _label_points(axes, points, colours, least)
         return to_svg(drawn)
 
 
 def _draw_point(axes: "Axes", point: Point, colour: str, least: float) -> None:
     system = point.line.system
-    x, y = max(point.x.value or 0.0, least), point.y.value or 0.0
+    x, y = _place(point, least)
     marker, size = {"oracle": ("*", 13), "copy": ("s", 7)}.get(
         system.method, ("o", 6 if system.control else 8)
     )
@@ -96,36 +96,46 @@ def _bars(entry: Entry, value: float, least: float) -> list[list[float]] | None:
     return [[max(value - max(entry.low, least), 0.0)], [max(entry.high - value, 0.0)]]
 
 
+def _place(point: Point, least: float) -> tuple[float, float]:
+    """Where a point is drawn: a distance of zero has no place on a logarithmic axis."""
+    return max(point.x.value or 0.0, least), point.y.value or 0.0
+
+
+# A label's offset from its point in pixels, its alignment, and its box's lower left corner in
+# widths of the label and pixels: (offset), alignment, (widths, pixels across, pixels up).
+_SIDES = (  # clear of error bars first
+    ((9, 9), "left", (0.0, 9, 8)),
+    ((9, -18), "left", (0.0, 9, -21)),
+    ((9, -4), "left", (0.0, 9, -6)),
+    ((-9, -4), "right", (-1.0, -9, -6)),
+    ((0, 10), "center", (-0.5, 0, 8)),
+    ((0, -18), "center", (-0.5, 0, -20)),
+)
+
+
 def _label_points(
-    drawn: "Figure", axes: "Axes", points: Sequence[Point], colours: Mapping[str, str]
+    axes: "Axes", points: Sequence[Point], colours: Mapping[str, str], least: float
 ) -> None:
     """Writes each name on the side where it overlaps least with what is there already."""
-    drawn.draw_without_rendering()
-    places = [axes.transData.transform((p.x.value or 1e-9, p.y.value or 0.0)) for p in points]
-    taken = [(x - 8, y - 8, x + 8, y + 8) for x, y in places]
+    spots = [axes.transData.transform(_place(point, least)) for point in points]
+    taken = [(x - 8, y - 8, x + 8, y + 8) for x, y in spots]
     frame = axes.get_window_extent()
-    for point, (x, y) in zip(points, places, strict=True):
+    for point, (x, y) in zip(points, spots, strict=True):
         label = shortened(point.line.system.label, 28)
-        width, height = 6.0 * len(label), 13.0
-        sides = {
-            (9, -4, "left"): (x + 9, y - 6, x + 9 + width, y - 6 + height),
-            (-9, -4, "right"): (x - 9 - width, y - 6, x - 9, y - 6 + height),
-            (0, 10, "center"): (x - width / 2, y + 8, x + width / 2, y + 8 + height),
-            (0, -18, "center"): (x - width / 2, y - 20, x + width / 2, y - 20 + height),
-            (7, 9, "left"): (x + 7, y + 7, x + 7 + width, y + 7 + height),
-            (7, -17, "left"): (x + 7, y - 19, x + 7 + width, y - 19 + height),
-        }
-        (dx, dy, align), box = min(
-            sides.items(),
-            key=lambda side: sum(_overlap(side[1], o) for o in taken) + _outside(side[1], frame),
-        )
-        taken.append(box)
+        width, height = 6.0 * len(label), 13.0  # pixels, about
+        boxes = []
+        for _, _, (widths, dx, dy) in _SIDES:
+            left, bottom = x + widths * width + dx, y + dy
+            boxes.append((left, bottom, left + width, bottom + height))
+        costs = [sum(_overlap(box, o) for o in taken) + _outside(box, frame) for box in boxes]
+        best = costs.index(min(costs))
+        taken.append(boxes[best])
         axes.annotate(
             label,
-            (point.x.value or 1e-9, point.y.value or 0.0),
-            xytext=(dx, dy),
+            _place(point, least),
+            xytext=_SIDES[best][0],
             textcoords="offset pixels",
-            ha=align,
+            ha=_SIDES[best][1],
             color=colours[point.line.system.label],
         )
 
@@ -222,11 +232,11 @@ def loss_curves(stages: Sequence[tuple[str, StageRecord]]) -> bytes | None:
     with style():
         rows = -(-len(drawable) // PANELS)
         drawn = figure(10.5, 2.5 * rows)
-        panels = drawn.subplots(rows, PANELS, squeeze=False).flat
+        panels = list(drawn.subplots(rows, PANELS, squeeze=False).flat)
         for axes, (name, stage) in zip(panels, drawable, strict=False):
             _draw_curve(axes, stage)
             axes.set_title(shortened(name, 44), fontsize=9, loc="left")
-        for axes in list(panels):
+        for axes in panels[len(drawable) :]:
             axes.set_visible(False)
         return to_svg(drawn)
 

@@ -28,27 +28,28 @@ def failed_cells(owned: Owned) -> list[Problem]:
 
 
 def scores_without_value(owned: Owned) -> list[Problem]:
-    """Rows whose status is not ok; rows of one metric with one reason are one problem."""
-    found: dict[tuple[str, ...], list[tuple[str, str, str, int]]] = {}
+    """Rows whose status is not ok; rows with one reason are one problem."""
+    found: dict[tuple[str, str, str], list[tuple[str, str, str, str, int]]] = {}
     for system, cells in owned.items():
         for evidence in cells:
             for row in evidence.rows:
                 if row["status"] != "ok":
-                    key = (system.dataset, row["status"], row["metric"], row["reason"])
-                    place = (system.label, row["task"], row["item"], evidence.cell.seed)
-                    found.setdefault(key, []).append(place)
+                    key = (system.dataset, row["status"], row["reason"])
+                    found.setdefault(key, []).append(
+                        (row["metric"], system.label, row["task"], row["item"], evidence.cell.seed)
+                    )
     return [
         Problem(
             dataset=dataset,
             status=status,
-            metric=metric,
             reason=reason,
-            labels=_distinct(label for label, _, _, _ in places),
-            tasks=_distinct(task for _, task, _, _ in places),
-            items=_distinct(item for _, _, item, _ in places),
-            seeds=tuple(sorted({seed for _, _, _, seed in places})),
+            metrics=_distinct(place[0] for place in places),
+            labels=_distinct(place[1] for place in places),
+            tasks=_distinct(place[2] for place in places),
+            items=_distinct(place[3] for place in places),
+            seeds=tuple(sorted({place[4] for place in places})),
         )
-        for (dataset, status, metric, reason), places in found.items()
+        for (dataset, status, reason), places in found.items()
     ]
 
 

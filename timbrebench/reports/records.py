@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 OVERALL = "overall"
 
@@ -30,6 +31,7 @@ class Entry:
     by_seed: Mapping[int, float] = field(default_factory=dict)
     by_item: Mapping[str, float] = field(default_factory=dict)  # track → mean over seeds
     basis: tuple[str, ...] = ()  # what it was measured on; other bases are not comparable
+    details: Mapping[str, Any] = field(default_factory=dict)  # of a set distance, by its metric
     grey: bool = False  # a set distance over too few vectors
     best: bool = False  # best method of its block, or not separable from the best
 
@@ -130,7 +132,7 @@ class Problem:
     labels: tuple[str, ...]
     status: str
     reason: str
-    metric: str = ""  # '' for whole cells
+    metrics: tuple[str, ...] = ()  # () for a whole cell
     tasks: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     items: tuple[str, ...] = ()

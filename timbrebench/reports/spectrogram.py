@@ -47,6 +47,7 @@ def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
 
 
 def _image(level: np.ndarray, rate: int, seconds: float, top: float) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     drawn = Figure(figsize=(2.75, 1.25), dpi=140)
@@ -62,9 +63,9 @@ def _image(level: np.ndarray, rate: int, seconds: float, top: float) -> bytes:
         interpolation="nearest",
     )
     _axes(axes, rate, seconds)
-    file = io.BytesIO()
-    drawn.savefig(file, format="png", metadata={"Software": None})
-    return _fewer_colours(file.getvalue())
+    canvas = FigureCanvasAgg(drawn)
+    canvas.draw()
+    return _png(np.asarray(canvas.buffer_rgba()))
 
 
 def _axes(axes: "Axes", rate: int, seconds: float) -> None:
@@ -80,11 +81,11 @@ def _axes(axes: "Axes", rate: int, seconds: float) -> None:
         spine.set_visible(False)
 
 
-def _fewer_colours(png: bytes) -> bytes:
-    """The image with a palette of its own: a third of the bytes, no difference to the eye."""
+def _png(pixels: np.ndarray) -> bytes:
+    """[height, width, 4] bytes → PNG with a palette: a third of the bytes, the same to the eye."""
     from PIL import Image
 
     file = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as image:
-        image.quantize(96, method=Image.Quantize.FASTOCTREE).save(file, "PNG", optimize=True)
+    image = Image.fromarray(pixels).quantize(96, method=Image.Quantize.FASTOCTREE)
+    image.save(file, "PNG")
     return file.getvalue()

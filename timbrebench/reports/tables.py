@@ -14,7 +14,7 @@ from timbrebench.reports.records import (
     System,
     Table,
 )
-from timbrebench.reports.wording import HEADLINE_COSTS, names_text
+from timbrebench.reports.wording import HEADLINE_COSTS, names_text, plain
 
 Entries = Mapping[tuple[str, str], Entry]  # (task, metric) → entry
 Measured = Mapping[System, Entries]
@@ -111,8 +111,22 @@ def _notes(
             lacking.setdefault(reason, []).append(line.system.label)
     notes += [f"{names_text(labels)}: {reason}." for reason, labels in lacking.items()]
     notes += [block.note for block in blocks if block.note]
+    notes += _references(lines, shown)
     if any(entry.grey for line in lines for entry in line.entries.values()):
         notes.append("Grey distances rest on too few vectors to be exact; n is in their tooltip.")
+    return notes
+
+
+def _references(lines: Sequence[Line], shown: Sequence[Column]) -> list[str]:
+    """What each set distance was measured against, as its first row tells."""
+    notes = []
+    for column in shown:
+        entries = [line.entry(column) for line in lines]
+        told = next((e for e in entries if e.value is not None), None)
+        if told and told.reference and not told.by_item and not column.cost:
+            details = {k: v for k, v in told.details.items() if k in ("embedding", "n_reference")}
+            parts = [f"{column.metric} against {told.reference}", plain(details)]
+            notes.append(f"{'; '.join(p for p in parts if p)}.")
     return notes
 
 

@@ -1,6 +1,6 @@
 """The summary for a terminal, with rich."""
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -16,12 +16,13 @@ from timbrebench.reports.grid import (
 from timbrebench.reports.records import Beaten, Column, Entry, Summary, Table
 from timbrebench.reports.wording import arrow, number, unit_text
 
+LABEL_WIDTH = 32
 MOST_LISTED = 12  # warnings or failures; the page has them all
 
 
 def terminal_table(summary: Summary) -> RenderableType:
     """The headline tables, then warnings and failures."""
-    parts: list[RenderableType] = [_table(table) for table in summary.headline]
+    parts: list[RenderableType] = [_Fitted(table) for table in summary.headline]
     notes = [*summary.notes, *(n for table in summary.headline for n in table.notes)]
     parts += [Text(note, style="dim") for note in dict.fromkeys(notes)]
     parts += _listed("A control is better", "yellow", [_beaten(w) for w in summary.warnings])
@@ -29,12 +30,32 @@ def terminal_table(summary: Summary) -> RenderableType:
     return Group(*parts)
 
 
-def _table(table: Table) -> RichTable:
-    columns = main_columns(table)
+class _Fitted:
+    """A table with as many of its columns, from the left, as the terminal is wide."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = list(main_columns(self.table))
+        while len(columns) > 1 and _width(console, self.table, columns) > options.max_width:
+            columns.pop()
+        yield _table(self.table, columns)
+        if left := len(self.table.columns) - len(columns):
+            yield Text(f"{left} more measures are in the report's files.", style="dim")
+
+
+def _width(console: Console, table: Table, columns: list[Column]) -> int:
+    return console.measure(
+        _table(table, columns), options=console.options.update(max_width=10_000)
+    ).maximum
+
+
+def _table(table: Table, columns: list[Column]) -> RichTable:
     items = ", ".join(dict.fromkeys(t for b in table.blocks if (t := items_text(b))))
     title = escape(title_of(table)) + (f" · {items}" if items else "")
     rich_table = RichTable(title=title, title_justify="left", box=None, header_style="bold")
-    rich_table.add_column("", overflow="fold", min_width=8)
+    rich_table.add_column("", no_wrap=True, max_width=LABEL_WIDTH)
     for name in ("super-\nvision", "seeds"):
         rich_table.add_column(name, no_wrap=True)
     for column in columns:

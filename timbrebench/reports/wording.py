@@ -12,6 +12,7 @@ ORDER = (
     "fad_logmel",
     "jaccard_melodia16k",
     "jaccard_melodia16k_voiced",
+    "jaccard_melodia16k_cut",
     "jaccard_cifka8k",
     "jaccard_cifka8k_voiced",
     "voiced_fraction",
@@ -26,7 +27,13 @@ ORDER = (
 # Costs that stand in the headline table; the others stand in the table of costs.
 HEADLINE_COSTS = ("train_seconds", "real_time_factor", "peak_rss_bytes", "parameters")
 # Left out where there is little width (terminal, LaTeX); HTML, Markdown and CSV have them.
-SECONDARY = ("jaccard_cifka8k", "jaccard_cifka8k_voiced", "voiced_fraction", "peak_rss_bytes")
+SECONDARY = (
+    "jaccard_melodia16k_cut",
+    "jaccard_cifka8k",
+    "jaccard_cifka8k_voiced",
+    "voiced_fraction",
+    "peak_rss_bytes",
+)
 
 STATUS_WORDS = {
     "not_applicable": "n/a",
@@ -101,6 +108,7 @@ def explanation(entry: Entry, column: Column) -> str:
     if len(entry.by_seed) > 1:
         values = (f"{s}: {number(v, column.unit)}" for s, v in sorted(entry.by_seed.items()))
         parts.append("by seed " + ", ".join(values))
+    parts += [plain(entry.details)]
     parts += ["too few vectors to be exact" if entry.grey else "", entry.reason]
     return "; ".join(p for p in parts if p)
 

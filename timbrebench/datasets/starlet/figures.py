@@ -35,7 +35,7 @@ def _alberti(units: int) -> Figure:
 
 
 def _waltz(units: int) -> Figure:
-    return [(0, 2, (0,)), *((i, 1, _CHORD) for i in range(2, units, 2))]
+    return [(0, 2, (0,)), *((i, 2, _CHORD) for i in range(2, units, 2))]
 
 
 def _syncopated(units: int) -> Figure:
@@ -44,7 +44,7 @@ def _syncopated(units: int) -> Figure:
 
 
 def _pulse(units: int) -> Figure:
-    return [(i, 1, (0, *_CHORD) if i == 0 else _CHORD) for i in range(0, units, 2)]
+    return [(i, 2, (0, *_CHORD) if i == 0 else _CHORD) for i in range(0, units, 2)]
 
 
 FIGURES: dict[str, Callable[[int], Figure]] = {

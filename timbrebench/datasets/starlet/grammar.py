@@ -21,13 +21,21 @@ from timbrebench.datasets.starlet.harmony import (
 )
 from timbrebench.datasets.starlet.instruments import ACCOMPANIMENT, MELODY, SOLO, compass
 from timbrebench.datasets.starlet.score import Note, Piece
-from timbrebench.datasets.starlet.writing import Event, Grid, draw_manner, play
+from timbrebench.datasets.starlet.writing import (
+    Event,
+    Grid,
+    Metre,
+    draw_manner,
+    fitted_grid,
+    play,
+)
 
 PHRASE = 4  # bars
 _OPEN = ((0, 5, 3, 4), (0, 3, 0, 4), (0, 5, 1, 4), (0, 2, 3, 4), (5, 3, 0, 4), (0, 4, 5, 4))
 _CLOSED = ((0, 3, 4, 0), (5, 1, 4, 0), (3, 1, 4, 0), (0, 5, 4, 0), (2, 5, 4, 0))
 _FORMS = ("AABA", "ABAB", "ABAC", "AABB", "ABCA")
-_METRES = {"4/4": (8, 2.0), "3/4": (6, 2.0), "6/8": (6, 3.0)}  # units a bar, units a beat
+_METRES = (Metre("4/4", 8, 2), Metre("3/4", 6, 2), Metre("6/8", 6, 3))
+_METRE_ODDS = (0.5, 0.25, 0.25)
 _CELLS = {  # eighths; negative ones are silent
     "4/4": (
         (2, 2, 2, 2),
@@ -56,7 +64,7 @@ _CELLS = {  # eighths; negative ones are silent
     ),
     "6/8": ((3, 3), (2, 1, 2, 1), (3, 2, 1), (1, 1, 1, 3), (2, 1, 3), (-3, 2, 1), (1,) * 6),
 }
-_LAST_CELL = {"4/4": (6, -2), "3/4": (4, -2), "6/8": (4, -2)}
+_LAST_CELL = {"4/4": (7, -1), "3/4": (5, -1), "6/8": (5, -1)}
 _STEPS, _STEP_ODDS = (-3, -2, -1, 0, 1, 2, 3, 4), (0.04, 0.12, 0.29, 0.06, 0.29, 0.12, 0.04, 0.04)
 
 
@@ -84,9 +92,9 @@ def compose(
     scale = Scale(
         int(rng.integers(12)), str(rng.choice(["major", "minor", "dorian", "mixolydian"]))
     )
-    beats = float(rng.uniform(*tempo))
-    grid = _draw_grid(rng, beats)
-    phrases = _draw_phrases(rng, scale, grid, seconds)
+    metre = _METRES[rng.choice(len(_METRES), p=_METRE_ODDS)]
+    grid = fitted_grid(metre, rng.uniform(*tempo), tempo, seconds)
+    phrases = _draw_phrases(rng, scale, grid)
     if solo:
         parts = {SOLO: _solo(rng, scale, grid, phrases)}
     else:
@@ -94,23 +102,15 @@ def compose(
             MELODY: _melody(rng, scale, grid, phrases),
             ACCOMPANIMENT: _accompaniment(rng, grid, phrases),
         }
-    facts = {"key": scale.name, "metre": grid.metre, "tempo": round(beats, 1)}
+    facts = {"key": scale.name, "metre": grid.metre, "tempo": grid.tempo}
     return Piece({k: tuple(sorted(v)) for k, v in parts.items()}, seconds, facts)
-
-
-def _draw_grid(rng: np.random.Generator, beats: float) -> Grid:
-    metre = str(rng.choice(list(_METRES), p=[0.5, 0.25, 0.25]))
-    units, units_a_beat = _METRES[metre]
-    return Grid(metre, units, 60 / beats / units_a_beat)
 
 
 # ---------------------------------------------------------------------------- form
 
 
-def _draw_phrases(
-    rng: np.random.Generator, scale: Scale, grid: Grid, seconds: float
-) -> list[Phrase]:
-    bars = grid.bars(seconds)
+def _draw_phrases(rng: np.random.Generator, scale: Scale, grid: Grid) -> list[Phrase]:
+    bars = grid.bars
     form = str(rng.choice(_FORMS))
     themes = {letter: _draw_theme(rng, grid.metre) for letter in "ABC"}
     phrases = []
@@ -146,7 +146,7 @@ def _melody(
     notes: list[Note] = []
     register = int(rng.integers(67, 75))
     for phrase in phrases:
-        waits = len(phrase.chords) > 2 and rng.random() < 0.2  # the accompaniment begins alone
+        waits = len(phrase.chords) > 2 and rng.random() < 0.15  # the accompaniment begins alone
         events = _line(phrase, scale, grid, register, compass(MELODY), skip=int(waits))
         notes += play(rng, events, draw_manner(rng), grid, MELODY)
     return notes
@@ -185,7 +185,7 @@ def _accompaniment(rng: np.random.Generator, grid: Grid, phrases: Sequence[Phras
     voices: list[int] = []
     for phrase in phrases:
         figure = str(rng.choice(FITTING[grid.metre]))
-        silent = int(rng.integers(len(phrase.chords))) if rng.random() < 0.25 else -1
+        silent = int(rng.integers(len(phrase.chords))) if rng.random() < 0.15 else -1
         events: list[Event] = []
         for i, chord in enumerate(phrase.chords):
             voices = voicing(chord, voices, keys.start, keys.start + 24)
@@ -222,4 +222,4 @@ def _broken_chords(
         voices = voicing(chord, voices, keys.start, keys.stop - 1)
         events += broken(figure, voices, grid.units, phrase.bar + i)
     onset = (phrase.bar + len(phrase.chords) - 1) * grid.units
-    return [*events, Event(onset, grid.units - 2, nearest_tone(70, phrase.chords[-1][:1]), 6)]
+    return [*events, Event(onset, grid.units - 1, nearest_tone(70, phrase.chords[-1][:1]), 6)]

@@ -11,14 +11,21 @@ import numpy as np
 from timbrebench.datasets.starlet.harmony import Scale, nearest_tone, voicing
 from timbrebench.datasets.starlet.instruments import ACCOMPANIMENT, MELODY, SOLO, compass
 from timbrebench.datasets.starlet.score import Note, Piece
-from timbrebench.datasets.starlet.writing import Event, Grid, draw_manner, play
+from timbrebench.datasets.starlet.writing import (
+    Event,
+    Grid,
+    Metre,
+    draw_manner,
+    fitted_grid,
+    play,
+)
 
 PHRASE = 3  # bars
 _GROUPS = {"5/4": (3, 3, 2, 2), "7/8": (2, 2, 3), "2/2": (4, 4)}  # eighths a bar
 _ROOT_STEPS = (-3, 1, 4, 5, 2)  # degrees from one chord to the next
 _LOW, _HIGH = 62, 81  # of an upper line
 
-Texture = Callable[[np.random.Generator, Scale, Grid, int], tuple[list[Event], list[Event]]]
+Texture = Callable[[np.random.Generator, Scale, Grid], tuple[list[Event], list[Event]]]
 
 
 def compose(
@@ -26,10 +33,10 @@ def compose(
 ) -> Piece:
     """A piece for melody and accompaniment, or for one line alone. ``tempo`` in beats a minute."""
     scale = Scale(int(rng.integers(12)), str(rng.choice(["lydian", "phrygian", "pentatonic"])))
-    metre, beats = str(rng.choice(list(_GROUPS))), float(rng.uniform(*tempo))
-    grid = Grid(metre, sum(_GROUPS[metre]), 30 / beats)
+    metre = str(rng.choice(list(_GROUPS)))
+    grid = fitted_grid(Metre(metre, sum(_GROUPS[metre]), 2), rng.uniform(*tempo), tempo, seconds)
     texture = str(rng.choice(list(_TEXTURES)))
-    upper, lower = _TEXTURES[texture](rng, scale, grid, grid.bars(seconds))
+    upper, lower = _TEXTURES[texture](rng, scale, grid)
     if solo:
         # An ostinato's solo is its pattern: a line that never rests.
         line = _lifted(lower) if texture == "ostinato" else upper
@@ -39,7 +46,7 @@ def compose(
             MELODY: _played(rng, upper, grid, MELODY),
             ACCOMPANIMENT: _played(rng, lower, grid, ACCOMPANIMENT),
         }
-    facts = {"key": scale.name, "metre": metre, "tempo": round(beats, 1), "texture": texture}
+    facts = {"key": scale.name, "metre": metre, "tempo": grid.tempo, "texture": texture}
     return Piece({k: tuple(sorted(v)) for k, v in parts.items()}, seconds, facts)
 
 
@@ -66,16 +73,14 @@ def _walk(
     return degree + step if low <= scale.key(degree + step) <= high else degree - step
 
 
-def _chorale(
-    rng: np.random.Generator, scale: Scale, grid: Grid, bars: int
-) -> tuple[list[Event], list[Event]]:
+def _chorale(rng: np.random.Generator, scale: Scale, grid: Grid) -> tuple[list[Event], list[Event]]:
     """Four voices move together, a chord to each group of the metre; phrases end on a pause."""
     upper, lower = [], []
     voices: list[int] = []
     root, soprano = 0, int(rng.integers(67, 77))
     keys = compass(ACCOMPANIMENT)
-    for bar in range(bars):
-        pausing = bar % PHRASE == PHRASE - 1 or bar == bars - 1
+    for bar in range(grid.bars):
+        pausing = bar % PHRASE == PHRASE - 1 or bar == grid.bars - 1
         onset = bar * grid.units
         for length in (grid.units,) if pausing else _GROUPS[grid.metre]:
             chord = scale.triad(root)
@@ -90,13 +95,11 @@ def _chorale(
     return upper, lower
 
 
-def _canon(
-    rng: np.random.Generator, scale: Scale, grid: Grid, bars: int
-) -> tuple[list[Event], list[Event]]:
+def _canon(rng: np.random.Generator, scale: Scale, grid: Grid) -> tuple[list[Event], list[Event]]:
     """A free subject; the accompaniment follows a bar later, an octave lower, over a drone."""
     upper: list[Event] = []
     degree = scale.degree_near(int(rng.integers(67, 75)))
-    for bar in range(bars):
+    for bar in range(grid.bars):
         onset, end = bar * grid.units, (bar + 1) * grid.units
         while onset < end:
             length = min(int(rng.choice([1, 1, 2, 3, 4])), end - onset)
@@ -104,20 +107,20 @@ def _canon(
             if rng.random() > 0.15:
                 upper.append(Event(onset, length, scale.key(degree), 6 * (length > 2)))
             onset += length
-    last = bars * grid.units
+    last = grid.bars * grid.units
     lower = [
         Event(e.onset + grid.units, e.length, e.key - 12, e.accent)
         for e in upper
         if e.onset + grid.units < last
     ]
     bass = compass(ACCOMPANIMENT).start + (scale.tonic - compass(ACCOMPANIMENT).start) % 12
-    drone = [(bar * grid.units, key) for bar in range(0, bars, 2) for key in (bass, bass + 7)]
+    drone = [(bar * grid.units, key) for bar in range(0, grid.bars, 2) for key in (bass, bass + 7)]
     lower += [Event(at, min(2 * grid.units, last - at), key, -8) for at, key in drone]
     return upper, lower
 
 
 def _ostinato(
-    rng: np.random.Generator, scale: Scale, grid: Grid, bars: int
+    rng: np.random.Generator, scale: Scale, grid: Grid
 ) -> tuple[list[Event], list[Event]]:
     """One bar's pattern, moved along the scale every other bar, under long notes and silences."""
     pattern = [int(d) for d in rng.integers(-4, 5, size=grid.units)]
@@ -125,7 +128,7 @@ def _ostinato(
     downbeats = {0, *np.cumsum(_GROUPS[grid.metre])}
     upper, lower = [], []
     shift, degree = 0, scale.degree_near(int(rng.integers(67, 77)))
-    for bar in range(bars):
+    for bar in range(grid.bars):
         shift += int(rng.integers(-2, 3)) if bar % 2 == 0 and bar else 0
         for i in range(grid.units):
             if sounding[i]:

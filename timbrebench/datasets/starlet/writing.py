@@ -8,7 +8,7 @@ import numpy as np
 from timbrebench.datasets.starlet.instruments import compass, folded
 from timbrebench.datasets.starlet.score import Note
 
-TAIL = 1.5  # seconds left at the end of a piece for the last notes to ring
+TAIL = 1.2  # seconds left at the end of a piece for the last notes to ring
 _LOOSENESS = 0.006  # seconds by which a player is early or late, at most
 _OVERLAP = 0.04  # seconds that legato notes sound into each other
 
@@ -24,16 +24,44 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Metre:
+    """How a bar is counted."""
+
+    name: str
+    units: int  # a bar, in eighth notes
+    beat: int  # units that the tempo counts
+
+
+@dataclass(frozen=True)
 class Grid:
-    """A metre at a tempo."""
+    """The bars of a piece in time."""
 
     metre: str
-    units: int  # a bar, such as eighth notes
+    units: int  # a bar
     unit: float  # seconds
+    bars: int
+    tempo: float  # beats a minute
 
-    def bars(self, seconds: float) -> int:
-        """Whole bars that fit into a piece."""
-        return max(1, int((seconds - min(TAIL, seconds / 4)) / (self.units * self.unit)))
+
+def fitted_grid(metre: Metre, tempo: float, allowed: tuple[float, float], seconds: float) -> Grid:
+    """Whole bars that fill a piece but for its tail, at the allowed tempo nearest to ``tempo``.
+
+    Where no allowed tempo fills it (a short piece), the bars that fit at ``tempo``.
+    """
+    music = seconds - min(TAIL, seconds / 4)
+    beats = metre.units / metre.beat  # a bar
+    filling = {bars: 60 * beats * bars / music for bars in range(1, 1 + int(music * 4))}
+    fitting = [(abs(t - tempo), bars) for bars, t in filling.items() if _inside(t, allowed)]
+    if fitting:
+        _, bars = min(fitting)
+        tempo = filling[bars]
+    else:
+        bars = max(1, int(music * tempo / 60 / beats))
+    return Grid(metre.name, metre.units, 60 / tempo / metre.beat, bars, round(tempo, 1))
+
+
+def _inside(value: float, ends: tuple[float, float]) -> bool:
+    return ends[0] <= value <= ends[1]
 
 
 @dataclass(frozen=True)
@@ -50,7 +78,7 @@ def draw_manner(rng: np.random.Generator) -> Manner:
     return Manner(
         velocity=int(rng.choice([54, 66, 80, 96])),
         swell=int(rng.integers(-10, 19)),
-        legato=float(rng.choice([0.5, 0.85, 0.95, 1.01], p=[0.2, 0.2, 0.25, 0.35])),
+        legato=float(rng.choice([0.6, 0.85, 0.95, 1.01], p=[0.1, 0.15, 0.3, 0.45])),
     )
 
 

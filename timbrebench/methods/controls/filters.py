@@ -1,7 +1,7 @@
 """Controls with a static filter, fitted to training tracks: eq and affine.
 
 They change the mean colour of a sound and nothing in time: what they reach was never transfer
-of envelopes. No pairs are needed: each instrument's statistics are taken alone.
+of envelopes. No pairs are needed: the statistics of each instrument are taken alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,14 @@ import numpy as np
 from timbrebench.core.errors import NotApplicable
 from timbrebench.core.interfaces import Method
 from timbrebench.core.mel import MelSpec, log_mel, silence
-from timbrebench.core.records import Clip, Corpus, Mels, Task
+from timbrebench.core.records import Clip, Corpus, Mels, Task, Track
 from timbrebench.methods.controls.references import AS_THEY_ARE
 
 TAPS = 1023  # of the equaliser; odd, so that its delay is whole and can be taken out
-MAX_GAIN_DB = 40.0  # beyond it a band is the source's noise floor
+MAX_GAIN_DB = 30.0  # beyond it a filter only lifts the noise floor of the source
 LEAST_SECONDS = 10.0  # of a training track that is used at all
+
+Statistics = tuple[np.ndarray, np.ndarray]  # mean and standard deviation of bands, each [M, 1]
 
 
 class Equaliser(Method):
@@ -47,15 +49,16 @@ class Equaliser(Method):
 
     def _fit(self, source: str, target: str, rate: int) -> np.ndarray:
         """[TAPS] float32."""
-        before, after = (self._mean_power(name, rate) for name in (source, target))
+        sides = training_audio(self.corpus, source, target, rate, self.options.seconds)
+        before, after = map(self._mean_power, sides)
         return filter_between(before, after)
 
-    def _mean_power(self, instrument: str, rate: int) -> np.ndarray:
-        """[TAPS // 2 + 1] mean power of the frames of the training tracks."""
+    def _mean_power(self, audio: Iterator[np.ndarray]) -> np.ndarray:
+        """[TAPS // 2 + 1], over all frames."""
         from scipy.signal import stft
 
         total, frames = np.zeros(TAPS // 2 + 1), 0
-        for samples in training_audio(self.corpus, instrument, rate, self.options.seconds):
+        for samples in audio:
             spectrum = stft(samples, window="hann", nperseg=TAPS)[2]  # [bins, frames]
             total += (np.abs(spectrum) ** 2).sum(axis=1)
             frames += spectrum.shape[1]
@@ -77,8 +80,7 @@ class Affine(Method):
         rngs: Sequence[np.random.Generator],
     ) -> Mels:
         spec = self._spec
-        mean, deviation = self._statistics(task.source)
-        new_mean, new_deviation = self._statistics(task.target)
+        (mean, deviation), (new_mean, new_deviation) = self._statistics(task.source, task.target)
         scale = new_deviation / np.maximum(deviation, 1e-3)
         values, lengths = [], []
         for clip in clips:
@@ -93,11 +95,12 @@ class Affine(Method):
         assert self.mel is not None, "its info names a mel"
         return self.mel
 
-    def _fit(self, instrument: str) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each band, [bands, 1]."""
-        spec = self._spec
-        audio = training_audio(self.corpus, instrument, spec.rate, self.options.seconds)
-        frames = np.concatenate([log_mel(s, spec).numpy() for s in audio], axis=1)
+    def _fit(self, source: str, target: str) -> list[Statistics]:
+        sides = training_audio(self.corpus, source, target, self._spec.rate, self.options.seconds)
+        return [self._of_bands(audio) for audio in sides]
+
+    def _of_bands(self, audio: Iterator[np.ndarray]) -> Statistics:
+        frames = np.concatenate([log_mel(s, self._spec).numpy() for s in audio], axis=1)
         return frames.mean(axis=1, keepdims=True), frames.std(axis=1, keepdims=True)
 
 
@@ -117,11 +120,25 @@ def filter_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def training_audio(
-    corpus: Corpus | None, instrument: str, rate: int, seconds: float
-) -> Iterator[np.ndarray]:
-    """The beginnings [n] of the training tracks of an instrument, ``seconds`` in all."""
+    corpus: Corpus | None, source: str, target: str, rate: int, seconds: float
+) -> tuple[Iterator[np.ndarray], Iterator[np.ndarray]]:
+    """Training audio [n] of the source and of the target, ``seconds`` of each.
+
+    Tracks on which both play the same are taken where there are any: the music then cancels.
+    """
     assert corpus is not None, "setup() comes first"
-    tracks = corpus.tracks_of("train", instrument)
+    pairs = corpus.tracks_of("train", source, target)
+    before, after = (
+        _beginnings(corpus, pairs or corpus.tracks_of("train", end), end, rate, seconds)
+        for end in (source, target)
+    )
+    return before, after
+
+
+def _beginnings(
+    corpus: Corpus, tracks: Sequence[Track], instrument: str, rate: int, seconds: float
+) -> Iterator[np.ndarray]:
+    """The beginning of each track, until there are ``seconds`` in all."""
     if not tracks:
         raise NotApplicable(f"no training track by {instrument} to fit a filter to")
     share = max(seconds / len(tracks), LEAST_SECONDS)

@@ -89,9 +89,10 @@ class Oracle(Method):
     def _reference(self, clip: Clip, task: Task, rate: int) -> np.ndarray:
         """[n] samples at ``rate``, as long as the clip."""
         corpus = _corpus_of(self)
-        stems = {track.id: track.stems for track in corpus.tracks}
-        if task.target not in stems.get(clip.track, {}):
-            raise NotApplicable(f"track '{clip.track}' has no recording by {task.target}")
+        tracks = {track.id: track for track in corpus.tracks}
+        track = tracks.get(clip.track)
+        if track is None or not track.pairs(task.source, task.target):
+            raise NotApplicable(f"track '{clip.track}' has no counterpart by {task.target}")
         samples = corpus.load(clip.track, task.target, rate, clip.seconds).samples
         missing = round(clip.seconds * rate) - len(samples)
         return np.pad(samples, (0, max(missing, 0)))

@@ -8,7 +8,9 @@ a shape that fits x, where a sampler needs it. A way that ends at t = 0 returns 
 Legend: D is the denoised x₀; α, σ signal and noise rate; s the next time; λ = log(α/σ).
 """
 
+import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -51,7 +53,7 @@ def ddim(
 ) -> Tensor:
     """Song et al. 2021, eq. 12. η = 0 is deterministic (and, with rising times, the inversion);
     η = 1 is DDPM."""
-    for t, s in zip(times[:-1], times[1:], strict=True):
+    for t, s in pairwise(times):
         (alpha_t, sigma_t), (alpha_s, sigma_s) = schedule(t), schedule(s)
         D = denoise(x, t)
         if s == 0:
@@ -75,14 +77,14 @@ def dpmpp(
     denoise: Denoise, schedule: Schedule, x: Tensor, times: Tensor, draw: Draw | None = None
 ) -> Tensor:
     """DPM-Solver++(2M), Lu et al. 2022, algorithm 2: second order at one call a step."""
-    D_before, h_before = x, torch.inf
-    for t, s in zip(times[:-1], times[1:], strict=True):
+    D_before, h_before = x, math.inf
+    for t, s in pairwise(times):
         (alpha_t, sigma_t), (alpha_s, sigma_s) = schedule(t), schedule(s)
         D = denoise(x, t)
         if s == 0:
             return D
-        h = (alpha_s / sigma_s).log() - (alpha_t / sigma_t).log()  # λ_s − λ_t
-        c = h / (2 * h_before) if torch.isfinite(h) else 0.0  # 1 / 2r; the first step is of order 1
+        h = float((alpha_s / sigma_s).log() - (alpha_t / sigma_t).log())  # λ_s − λ_t
+        c = h / (2 * h_before) if math.isfinite(h) else 0.0  # 1 / 2r; the first step: order 1
         mixed = (1 + c) * D - c * D_before
         x = sigma_s / sigma_t * x + (alpha_s - alpha_t * sigma_s / sigma_t) * mixed
         D_before, h_before = D, h

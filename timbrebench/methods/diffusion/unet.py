@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from timbrebench.methods.diffusion.embedding import Fourier
 
+ATTEND_UP_TO = 16  # mel bands: attention on a larger image costs too much
+
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
@@ -18,7 +20,7 @@ def _norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(min(8, channels // 4), channels)
 
 
-def _zeroed(layer: Layer) -> Layer:
+def zeroed(layer: Layer) -> Layer:
     """A layer that starts silent, so that its block starts as the identity."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
@@ -34,7 +36,7 @@ class Residual(nn.Module):
         self.conv1 = nn.Conv2d(channels_in, channels, 3, padding=1)
         self.film = nn.Linear(embedding, 2 * channels)  # scale and shift
         self.norm2 = _norm(channels)
-        self.conv2 = _zeroed(nn.Conv2d(channels, channels, 3, padding=1))
+        self.conv2 = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
         same = channels_in == channels
         self.skip = nn.Identity() if same else nn.Conv2d(channels_in, channels, 1)
 
@@ -53,7 +55,7 @@ class Attention(nn.Module):
         self.heads = max(1, channels // head)
         self.norm = _norm(channels)
         self.qkv = nn.Linear(channels, 3 * channels)
-        self.out = _zeroed(nn.Linear(channels, channels))
+        self.out = zeroed(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         B, C, H, W = x.shape
@@ -77,12 +79,12 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """x [B, C, H, W], level [B] → [B, out_channels, H, W]; H and W divide by patch·2^levels-1.
+    """x [B, C, H, W], level [B] → [B, out_channels, H, W]; H and W divide by patch·2^(levels − 1).
 
-    ``widths``: channels of each level, the largest image first; ``attention``: how many of the
-    lowest levels attend; ``patch``: the image is worked on as patch×patch squares of pixels in
-    channels (space to depth); ``vector``: size of a further condition, joined to the embedding;
-    ``condition_channels``: of an image that is laid beside x.
+    ``widths``: channels of each level, the largest image first; ``blocks``: a level's on the way
+    down (one more on the way up); ``size``: H, to place attention; ``patch``: squares of
+    patch×patch pixels are taken as channels (space to depth); ``condition_channels``: of an image
+    that is laid beside x; ``vector``: size of a further condition, joined to the embedding.
     """
 
     def __init__(
@@ -92,13 +94,14 @@ class UNet(nn.Module):
         widths: Sequence[int],
         *,
         blocks: int = 2,
-        attention: int = 1,
+        size: int = 128,
         patch: int = 1,
         condition_channels: int = 0,
         vector: int = 0,
     ) -> None:
         super().__init__()
         E = 4 * widths[0]
+        attend = [size // (patch * 2**level) <= ATTEND_UP_TO for level in range(len(widths))]
         self.fourier = Fourier(32)
         self.embed = nn.Sequential(nn.Linear(32, E), nn.SiLU(), nn.Linear(E, E))
         self.embed_vector = nn.Linear(vector, E) if vector else None
@@ -106,16 +109,16 @@ class UNet(nn.Module):
         self.split = nn.PixelUnshuffle(patch)
         channels_in = (in_channels + condition_channels) * patch**2
         self.first = nn.Conv2d(channels_in, widths[0], 3, padding=1)
-        self.down, skips = self._way_down(widths, blocks, E, attention)
-        self.middle = Block(widths[-1], widths[-1], E, attend=attention > 0)
-        self.up = self._way_up(widths, blocks, E, attention, skips)
+        self.down, skips = self._way_down(widths, blocks, E, attend)
+        self.middle = Block(widths[-1], widths[-1], E, attend=attend[-1])
+        self.up = self._way_up(widths, blocks, E, attend, skips)
         self.norm = _norm(widths[0])
-        self.last = _zeroed(nn.Conv2d(widths[0], out_channels * patch**2, 3, padding=1))
+        self.last = zeroed(nn.Conv2d(widths[0], out_channels * patch**2, 3, padding=1))
         self.join = nn.PixelShuffle(patch)
 
     @staticmethod
     def _way_down(
-        widths: Sequence[int], blocks: int, E: int, attention: int
+        widths: Sequence[int], blocks: int, E: int, attend: Sequence[bool]
     ) -> tuple[nn.ModuleList, list[int]]:
         """Its layers, and the channels of what each leaves for the way up."""
         layers, skips, channels = nn.ModuleList(), [widths[0]], widths[0]
@@ -124,21 +127,21 @@ class UNet(nn.Module):
                 layers.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
                 skips.append(channels)
             for _ in range(blocks):
-                layers.append(Block(channels, width, E, level >= len(widths) - attention))
+                layers.append(Block(channels, width, E, attend[level]))
                 channels = width
                 skips.append(channels)
         return layers, skips
 
     @staticmethod
     def _way_up(
-        widths: Sequence[int], blocks: int, E: int, attention: int, skips: list[int]
+        widths: Sequence[int], blocks: int, E: int, attend: Sequence[bool], skips: list[int]
     ) -> nn.ModuleList:
         """One block for each thing that the way down left; an upsampling between levels."""
         layers, left, channels = nn.ModuleList(), list(skips), widths[-1]
         for level, width in reversed(list(enumerate(widths))):
             for _ in range(blocks + 1):
                 joined = channels + left.pop()
-                layers.append(Block(joined, width, E, level >= len(widths) - attention))
+                layers.append(Block(joined, width, E, attend[level]))
                 channels = width
             if level > 0:
                 layers.append(nn.Upsample(scale_factor=2, mode="nearest"))

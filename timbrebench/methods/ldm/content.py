@@ -34,7 +34,7 @@ def activations(log_mel: np.ndarray, spec: mel.MelSpec) -> np.ndarray:
     for _ in range(ITERATIONS):
         found *= spectra.T @ (observed / (spectra @ found + 1e-6)) / weights
     strength = found.reshape(len(SPECTRA), -1, found.shape[1]).sum(axis=0)  # [P, T]
-    level_db = 20 * np.log10(strength / max(float(strength.max()), 1e-6) + 1e-9)
+    level_db = 20 * np.log10(strength / max(float(strength.max()), 1e-3) + 1e-9)
     return np.clip(1 + level_db / RANGE_DB, 0, 1).astype(np.float32)
 
 
@@ -56,10 +56,10 @@ def perturbed(activation: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _amplitude(log_mel: np.ndarray, spec: mel.MelSpec) -> np.ndarray:
-    """Log-mel → magnitude relative to its maximum."""
-    neper = log_mel if spec.scale == "ln" else log_mel * (np.log(10) / 20)
-    neper = neper if spec.scale == "db" else neper / spec.power
-    return np.exp(neper - neper.max())
+    """Log-mel → magnitude above the floor, relative to its maximum; silence is 0."""
+    per_unit = 1 / spec.power if spec.scale == "ln" else np.log(10) / 20
+    magnitude = np.exp(per_unit * log_mel) - np.exp(per_unit * mel.silence(spec))
+    return magnitude / max(float(magnitude.max()), 1e-6)
 
 
 @lru_cache

@@ -60,8 +60,8 @@ class StyleEncoder(nn.Module):
     def drop(self, style: Style, keep: Tensor) -> Style:
         """The style where keep [B] is 1, none where it is 0."""
         none = self.none(len(keep))
-        tokens = torch.lerp(none.tokens, style.tokens, keep[:, None, None])
-        return Style(tokens, torch.lerp(none.vector, style.vector, keep[:, None]))
+        tokens = none.tokens + keep[:, None, None] * (style.tokens - none.tokens)
+        return Style(tokens, none.vector + keep[:, None] * (style.vector - none.vector))
 
 
 class ContentEncoder(nn.Module):

@@ -27,6 +27,7 @@ class CrossAttention(nn.Module):
         self.key_value = nn.Linear(size, 2 * channels)
         self.out = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
         B, C, H, W = x.shape
@@ -74,6 +75,7 @@ class UNet(nn.Module):
         self.norm = nn.GroupNorm(8, widths[0])
         self.last = nn.Conv2d(widths[0], latent_dim, 3, padding=1)
         nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
 
     def forward(
         self, z: Tensor, level: Tensor, tokens: Tensor, vector: Tensor, content: Tensor | None

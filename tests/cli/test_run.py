@@ -1,0 +1,207 @@
+"""``bench run`` as its users run it: processes, stores, killing, strangers' packages."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timbrebench.testing import tiny_corpus
+
+PLUGINS = Path(__file__).parents[1] / "data" / "plugins"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "timbrebench-example"
+# A palette that trains in seconds.
+TINY = [
+    *("-o", "palette.widths=8/8/16", "-o", "palette.blocks=1", "-o", "palette.steps=2"),
+    *("-o", "palette.batch=4", "--precision", "fp32", "--tasks", "bell:bow"),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    tiny_corpus(folder)
+    return folder
+
+
+def command(data: Path, out: Path, *words: object) -> list[str]:
+    start = [sys.executable, "-m", "timbrebench", "run", "--dataset", "folder"]
+    split = "valid=tune3;test=tune4,tune5"
+    where = ["--data-root", str(data), "--split", split, "--out", str(out)]
+    return [*start, *where, *map(str, words)]
+
+
+def run(data: Path, out: Path, *words: object, env: dict[str, str] | None = None) -> tuple[int, str]:
+    done = subprocess.run(
+        command(data, out, *words),
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+        timeout=280,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def scores(out: Path) -> dict[tuple[str, ...], Any]:
+    """(method, task, metric, item) → (status, value), what depends on the machine left out."""
+    lines = (out / "scores.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    timed = ("second", "factor", "rss")
+    return {
+        (r["method"], r["task"], r["metric"], r["item"]): (r["status"], r["value"])
+        for r in rows
+        if not any(word in r["metric"] for word in timed)
+    }
+
+
+def statuses(out: Path) -> dict[str, str]:
+    found = {}
+    for path in out.glob("cells/*/cell.json"):
+        result = json.loads((path.parent / "result.json").read_text())
+        found[json.loads(path.read_text())["label"]] = result["status"]
+    return found
+
+
+def test_controls_end_to_end_and_nothing_is_done_twice(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    code, told = run(data, out, "--methods", "copy,oracle", "--no-controls", "--tasks", "bell:bow")
+    assert code == 0, told
+    found = scores(out)
+    task = "bell:bow"
+    distance = {m: found[m, task, "fad_logmel", ""][1] for m in ("copy", "oracle[soundstream]")}
+    assert distance["oracle[soundstream]"] < distance["copy"]
+    assert found["copy", task, "mel_l1", "tune4"][0] == "ok"
+    assert found["copy", task, "fad_vggish", ""][0] == "missing"
+    stamps = {p: p.stat().st_mtime_ns for p in out.rglob("estimates/*/*.flac")}
+    code, told = run(data, out, "--methods", "copy,oracle", "--no-controls", "--tasks", "bell:bow")
+    assert code == 0 and "started" not in told
+    code, told = run(
+        data, out, "--methods", "copy,oracle", "--no-controls", "--tasks", "bell:bow",
+        "--metrics", "mel_l1",
+    )  # fmt: skip
+    assert code == 0
+    assert stamps == {p: p.stat().st_mtime_ns for p in out.rglob("estimates/*/*.flac")}
+
+
+def test_a_killed_run_ends_with_the_scores_of_one_never_killed(data: Path, tmp_path: Path) -> None:
+    words = ("--methods", "palette", "--no-controls", "--steps", "60", *TINY)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    code, told = run(data, whole, *words)
+    assert code == 0, told
+    often = (*words, "--checkpoint-seconds", "0")
+    first = subprocess.Popen(
+        command(data, killed, *often), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    checkpoint = wait_for(killed, "models/*/checkpoint-previous.pt")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    assert checkpoint.parent.joinpath("checkpoint.pt").exists()
+    assert not list(killed.glob("models/*/stage.json")), "it was killed too late to show anything"
+    code, told = run(data, killed, *often)
+    assert code == 0 and "goes on at step" in told, told
+    assert scores(killed) == scores(whole)
+
+
+def wait_for(folder: Path, pattern: str, seconds: float = 120) -> Path:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = list(folder.glob(pattern))
+        if found:
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError(f"{pattern} did not appear")
+
+
+# ---------------------------------------------------------------------------- strangers
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which the example and the misbehaving packages are installed."""
+    site = tmp_path_factory.mktemp("site")
+    sources = [EXAMPLE, *sorted(p for p in PLUGINS.iterdir() if p.is_dir())]
+    copies = []
+    for source in sources:  # pip builds in the source folder: not in ours
+        copy = tmp_path_factory.mktemp("source") / source.name
+        subprocess.run(["cp", "-r", str(source), str(copy)], check=True)
+        copies.append(str(copy))
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--disable-pip-version-check", "--target", str(site), *copies], check=True)
+    cache = tmp_path_factory.mktemp("cache")
+    return {"PYTHONPATH": str(site), "TIMBREBENCH_CACHE": str(cache)}
+
+
+def bench(env: dict[str, str], *words: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "timbrebench", *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        timeout=120,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_strangers_are_listed_and_the_broken_are_shown(strangers: dict[str, str]) -> None:
+    code, told = bench(strangers, "list", "methods", "--json")
+    rows = {(r["name"], r["distribution"]) for r in json.loads(told)}
+    assert code == 0
+    assert {("palette", "timbrebench"), ("tilt", "timbrebench-example")} <= rows
+    code, told = bench(strangers, "plugins", "--json")
+    states = {r["distribution"]: (r["state"], r["reason"]) for r in json.loads(told)}
+    assert code == 1
+    assert states["raises-at-import"][0] == "broken"
+    assert states["hangs-at-import"][0] == "broken" and "10 s" in states["hangs-at-import"][1]
+    assert states["claims-taken-name"][0] == "clash"
+    assert states["timbrebench-example"][0] == "ok"
+
+
+def test_a_name_claimed_twice_has_to_be_told_apart(
+    strangers: dict[str, str], data: Path, tmp_path: Path
+) -> None:
+    code, told = run(data, tmp_path / "run", "--methods", "palette", env=strangers)
+    assert code == 2 and "claims-taken-name and timbrebench" in told and "palette@" in told
+    code, told = bench(
+        strangers, "plan", "--methods", "palette@timbrebench", "--no-controls", "--steps", "2"
+    )
+    assert code == 0, told
+
+
+def test_a_strangers_plugins_run_beside_ours(strangers: dict[str, str], tmp_path: Path) -> None:
+    words = (
+        "run --methods tilt,bandmap,copy --no-controls --dataset sines --steps 40 "
+        "--metrics centroid_error_hz,mel_l1,fad_logmel"
+    ).split()
+    out = tmp_path / "run"
+    code, told = bench(strangers, *words, "--out", str(out))
+    assert code == 0, told
+    found = scores(out)
+    tasks = {task for _, task, *_ in found if task}
+    for task in tasks:
+        for method in ("tilt", "bandmap", "copy"):
+            assert found[method, task, "centroid_error_hz", ""][0] == "ok"
+        learned, copied = (found[m, task, "mel_l1", ""][1] for m in ("bandmap", "copy"))
+        assert learned < copied
+
+
+def test_methods_that_fail_in_training_end_alone(
+    strangers: dict[str, str], data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    code, told = run(
+        data, out, "--methods", "crashes,dies,hangs,copy", "--no-controls", "--steps", "20",
+        "--tasks", "bell:bow", "--stall", "15", env=strangers,
+    )  # fmt: skip
+    assert code == 1
+    assert statuses(out) == {
+        "crashes": "failed", "dies": "killed", "hangs": "timeout", "copy": "ok"
+    }  # fmt: skip
+    assert "this method crashes in training" in told and "SIGKILL" in told
+    assert "no sign of life for 15 s" in told

@@ -1,0 +1,81 @@
+"""Fingerprints follow names, contents and split, and nothing else; the cache may break."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from timbrebench.core.fingerprint import content_hashes, seal
+from timbrebench.core.records import Track
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TIMBREBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "hashes.json"
+
+
+def tracks(root: Path) -> list[Track]:
+    root.mkdir()
+    for name in ("1a", "1b", "2a"):
+        (root / name).write_text(f"content of {name}")
+    return [Track("1", {"a": root / "1a", "b": root / "1b"}), Track("2", {"a": root / "2a"})]
+
+
+def print_of(found: list[Track]) -> str:
+    return seal(found)[1]
+
+
+def test_another_place_is_the_same_corpus(tmp_path: Path) -> None:
+    here = tracks(tmp_path / "here")
+    there = tracks(tmp_path / "there")
+    assert print_of(here) == print_of(there) == print_of(here)
+
+
+def test_content_name_and_split_each_make_another(tmp_path: Path) -> None:
+    one, two = tracks(tmp_path / "x")
+    base = print_of([one, two])
+    prints = [
+        print_of([replace(one, id="3"), two]),
+        print_of([replace(one, split="test"), two]),
+        print_of([replace(one, stems={"c": one.stems["a"], "b": one.stems["b"]}), two]),
+        print_of([one]),
+    ]
+    one.stems["a"].write_text("another content")
+    assert len({base, *prints, print_of([one, two])}) == 6
+
+
+def test_known_files_are_not_read_again(tmp_path: Path, cache: Path) -> None:
+    path = tracks(tmp_path / "x")[0].stems["a"]
+    first = content_hashes([path])
+    status = path.stat()
+    path.write_text(path.read_text().upper())  # same size
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert content_hashes([path]) == first  # size and time vouch for it
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert content_hashes([path]) != first
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"%s": 3}', '{"%s": [1, 2]}', "\x00"])
+def test_a_broken_cache_only_costs_time(tmp_path: Path, cache: Path, broken: str) -> None:
+    path = tracks(tmp_path / "x")[0].stems["a"]
+    good = content_hashes([path])
+    cache.write_text(broken.replace("%s", str(path)))
+    assert content_hashes([path]) == good
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, cache: Path) -> None:
+    path = tracks(tmp_path / "x")[0].stems["a"]
+    cache.parent.write_text("a file where the folder should be")
+    assert content_hashes([path])
+
+
+def test_a_training_copy_of_a_test_track_is_left_out(tmp_path: Path) -> None:
+    one, two = tracks(tmp_path / "x")
+    shutil.copy(one.stems["a"], tmp_path / "copy")
+    test = Track("test/1", {"a": tmp_path / "copy"}, split="test")
+    kept, _, left_out = seal([one, two, test])
+    assert [t.id for t in kept] == ["2", "test/1"]
+    assert left_out == {"1": "it has the same files as the test track test/1"}

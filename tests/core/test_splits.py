@@ -1,0 +1,95 @@
+"""Quotas by track, the forms of --split, and a fingerprint that says the split."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from timbrebench.core.errors import BenchError, UnknownName
+from timbrebench.core.records import Corpus, Track
+from timbrebench.core.splits import apply_split, assign, assign_tracks, parse_split
+
+IDS = [f"{n:03d}" for n in range(10)]
+
+
+def tracks(ids: list[str], *instruments: str) -> list[Track]:
+    return [Track(id, {i: Path(f"{i}/{id}") for i in instruments or ("a", "b")}) for id in ids]
+
+
+def corpus() -> Corpus:
+    return Corpus("some", tuple(tracks(IDS)), {}, "base")
+
+
+@pytest.mark.parametrize(
+    ("count", "train", "valid", "test"),
+    [(0, 0, 0, 0), (1, 1, 0, 0), (2, 1, 0, 1), (3, 1, 1, 1), (10, 8, 1, 1), (104, 84, 10, 10)],
+)
+def test_quotas(count: int, train: int, valid: int, test: int) -> None:
+    for seed in range(20):
+        found = Counter(assign(map(str, range(count)), seed).values())
+        assert (found["train"], found["valid"], found["test"]) == (train, valid, test)
+
+
+def test_the_order_of_tracks_does_not_matter_and_the_seed_does() -> None:
+    assert assign(IDS) == assign(reversed(IDS)) == assign(IDS * 2)
+    assert len({tuple(sorted(assign(IDS, seed).items())) for seed in range(10)}) > 5
+    assert assign(IDS, 0) == dict.fromkeys(IDS, "train") | {"006": "test", "000": "valid"}
+
+
+def test_a_share_of_zero_gets_none() -> None:
+    assert Counter(assign(IDS, test=0).values()) == {"train": 9, "valid": 1}
+
+
+def test_unpaired_tracks_have_quotas_for_each_instrument() -> None:
+    unpaired = tracks([f"piano/{n}" for n in range(20)], "piano")
+    unpaired += tracks([f"harp/{n}" for n in range(3)], "harp")
+    splits = assign_tracks(unpaired)
+    harp = Counter(s for id, s in splits.items() if id.startswith("harp"))
+    assert harp == {"train": 1, "valid": 1, "test": 1}
+    assert Counter(splits.values()) == {"train": 17, "valid": 3, "test": 3}
+
+
+def test_named_tracks_and_the_rest_trains() -> None:
+    splits = parse_split("valid=000, 001;test=002", tracks(IDS))
+    assert Counter(splits.values()) == {"train": 7, "valid": 2, "test": 1}
+    assert (splits["000"], splits["002"]) == ("valid", "test")
+
+
+def test_with_train_named_the_others_are_left_out() -> None:
+    split = apply_split(corpus(), "train=003;test=002,001;")
+    assert {t.id: t.split for t in split.tracks} == {"001": "test", "002": "test", "003": "train"}
+
+
+def test_all_and_seed() -> None:
+    assert {t.split for t in apply_split(corpus(), "all").tracks} == {"test"}
+    assert parse_split("seed=3", tracks(IDS)) == assign(IDS, 3)
+
+
+def test_the_fingerprint_says_the_split_however_it_was_said() -> None:
+    assert apply_split(corpus(), "") == corpus()
+    assert apply_split(corpus(), "test=") == corpus()  # all train already
+    prints = [apply_split(corpus(), t).fingerprint for t in ("test=001", "test=002", "all")]
+    assert len({*prints, "base"}) == 4
+    spelled = "test=001;train=" + ",".join(set(IDS) - {"001"})
+    assert apply_split(corpus(), spelled).fingerprint == prints[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nonsense", "valid=TRACK"),
+        ("seed=one", "seed=N"),
+        ("valid=001;valid=002", "is no split"),
+        ("valid=001;test=001", "'001' into valid and test"),
+    ],
+)
+def test_what_is_no_split(text: str, told: str) -> None:
+    with pytest.raises(BenchError, match=told):
+        apply_split(corpus(), text)
+
+
+def test_unknown_names_come_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match=r"Did you mean .*004"):
+        apply_split(corpus(), "test=0004")
+    with pytest.raises(UnknownName, match="Did you mean train"):
+        apply_split(corpus(), "trian=001")

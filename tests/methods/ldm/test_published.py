@@ -1,0 +1,78 @@
+"""The published networks and objective, against the figures of the report."""
+
+import numpy as np
+import pytest
+import torch
+
+from timbrebench.core import mel
+from timbrebench.core.errors import BenchError
+from timbrebench.methods.ldm import published
+from timbrebench.methods.ldm.published_stages import SCHEDULE, STEPS, pairs_of, scaled, unscaled
+
+SPEC = mel.preset("ldm")
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters"),
+    [
+        (published.SpectrogramEncoder, 111_840),
+        (published.SpectrogramDecoder, 198_209),
+        (published.StyleEncoder, 2_729_984),
+        (published.CrossAttention, 1_313_792),
+        (published.UNet, 8_155_296),
+    ],
+)
+def test_parameter_counts_are_those_of_table_2(network, parameters):
+    assert sum(p.numel() for p in network().parameters()) == parameters
+
+
+def test_shapes():
+    mels = torch.zeros(2, 1, 128, 128)
+    z = published.SpectrogramEncoder()(mels)
+    assert z.shape == (2, 32, 16, 16)
+    assert published.SpectrogramDecoder()(z).shape == mels.shape
+    style = published.StyleEncoder()(mels)
+    assert [m.shape for m in style] == [(2, 256, 4, 4), (2, 512, 2, 2)]
+    assert published.UNet()(z, torch.tensor([0, 199]), style).shape == z.shape
+
+
+def test_what_attention_says_replaces_the_features():
+    attention = published.CrossAttention().middle
+    style = torch.ones(1, 256, 4, 4)  # equal tokens: every question has the same answer
+    a, b = (
+        published.CrossAttention.attend(attention, torch.randn(1, 256, 4, 4), style)
+        for _ in range(2)
+    )
+    torch.testing.assert_close(a, b)
+
+
+def test_signal_is_left_at_the_last_step():
+    alpha, _ = SCHEDULE(torch.ones(1))
+    assert float(alpha) == pytest.approx(0.364, abs=1e-3)
+    assert STEPS == 200
+
+
+def test_pairs_are_of_different_instruments_and_always_the_same():
+    counts = {"piano": 7, "violin": 3, "harp": 5}
+    rows = pairs_of(counts)
+    assert len(rows) == 15_000 and rows == pairs_of(counts)
+    assert all(a != b and i < counts[a] and j < counts[b] for a, i, b, j in rows)
+    assert {(a, b) for a, _, b, _ in rows} == {(a, b) for a in counts for b in counts if a != b}
+
+
+def test_one_instrument_makes_no_pair():
+    with pytest.raises(BenchError, match="only"):
+        pairs_of({"piano": 7})
+
+
+@pytest.mark.parametrize("name", ["ldm", "soundstream"])
+def test_scaling_is_undone_to_a_255th_of_80_db(name):
+    spec = mel.preset(name)
+    span = 80.0 if spec.scale == "db" else 80.0 * np.log(10) / 20
+    log = -span * torch.rand(3, 128, 128)
+    log[:, 0, 0] = torch.tensor([0.0, -1.0, 2.0])
+    log = log.clamp(min=log[:, :1, :1] - span)
+    image, peak = scaled(log, spec)
+    assert float(image.max()) == 1 and float(image.min()) >= 0
+    torch.testing.assert_close(image * 255, (image * 255).round())
+    torch.testing.assert_close(unscaled(image, peak, spec), log, atol=span / 255, rtol=0)

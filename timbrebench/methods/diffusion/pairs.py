@@ -1,0 +1,73 @@
+"""Crops of two instruments that play the same music, drawn for training."""
+
+# Shapes: M mel bands, T frames of a track, S frames of a crop.
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timbrebench.core.errors import BenchError
+from timbrebench.core.features import aligned_log_mels
+from timbrebench.core.interfaces import Progress
+from timbrebench.core.mel import MelSpec, fit_range, silence
+from timbrebench.core.records import Corpus, Track
+
+Pair = tuple[np.ndarray, np.ndarray]  # log-mels of source and target, each [M, T]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The aligned log-mels of a direction, by split."""
+
+    mels: dict[str, list[Pair]]
+    spec: MelSpec
+
+    def crop(self, rng: np.random.Generator, split: str) -> Pair:
+        """Source and target [M, S] at one random place; longer tracks come more often."""
+        pairs = self.mels[split]
+        ends = np.cumsum([source.shape[1] - self.spec.frames + 1 for source, _ in pairs])
+        place = int(rng.integers(ends[-1]))
+        track = int(np.searchsorted(ends, place, side="right"))
+        start = int(ends[track]) - 1 - place
+        source, target = (mel[:, start : start + self.spec.frames] for mel in pairs[track])
+        return source, target
+
+    def ranges(self) -> dict[str, dict[str, float]]:
+        """The fixed range of each side, fitted to the training tracks."""
+        sources, targets = zip(*self.mels["train"], strict=True)
+        return {"source": fit_range(sources, self.spec), "target": fit_range(targets, self.spec)}
+
+
+def load_pairs(
+    corpus: Corpus, source: str, target: str, spec: MelSpec, progress: Progress | None = None
+) -> Pairs:
+    """The log-mels of all training and validation tracks that both instruments play."""
+    mels = {}
+    for split in ("train", "valid"):
+        tracks = corpus.tracks_of(split, source, target)
+        mels[split] = _load(corpus, tracks, source, target, spec, progress)
+    if not mels["train"]:
+        raise BenchError(
+            f"no training track of {corpus.name} has both {source} and {target}.",
+            hint="Choose other instruments with --tasks, or another --split.",
+        )
+    return Pairs(mels, spec)
+
+
+def _load(
+    corpus: Corpus,
+    tracks: Sequence[Track],
+    source: str,
+    target: str,
+    spec: MelSpec,
+    progress: Progress | None,
+) -> list[Pair]:
+    found = aligned_log_mels(corpus, tracks, (source, target), spec, progress)
+    return [(_at_least_a_crop(a, spec), _at_least_a_crop(b, spec)) for a, b in found.values()]
+
+
+def _at_least_a_crop(log_mel: np.ndarray, spec: MelSpec) -> np.ndarray:
+    """[M, max(T, S)]: what is missing at the end is silence."""
+    missing = max(0, spec.frames - log_mel.shape[1])
+    return np.pad(log_mel, ((0, 0), (0, missing)), constant_values=silence(spec))

@@ -1,0 +1,152 @@
+"""Palette: what is trained for a direction, and how a slice is made."""
+
+# Shapes: B batch, M mel bands, S frames of a slice.
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from timbrebench.core.interfaces import Recipe, Trained
+from timbrebench.core.mel import MelSpec, denormalise, normalise, slice_range
+from timbrebench.core.overlap import one_noise
+from timbrebench.core.records import Task
+from timbrebench.methods.diffusion.paired import PairedMethod, PairedStage
+from timbrebench.methods.diffusion.parameterisation import diffuse, target_of, weight_of
+from timbrebench.methods.diffusion.samplers import SAMPLERS, denoiser, time_grid
+from timbrebench.methods.diffusion.schedules import CosineAngle, level_of
+from timbrebench.methods.diffusion.unet import UNet
+from timbrebench.methods.palette.network_published import PublishedUNet
+from timbrebench.methods.palette.plugin import Options
+
+BINS = 4  # of the time, that the loss is logged by
+
+
+class PaletteStage(PairedStage):
+    """Noise is added to the target; the network, which sees the source, predicts it away."""
+
+    def __init__(self, task: Task, options: Options, spec: MelSpec) -> None:
+        config = {
+            "variant": options.variant,
+            "objective": options.objective,
+            "loss": options.loss,
+            "weighting": options.weighting,
+            "widths": list(options.widths),
+            "blocks": options.blocks,
+            "patch": options.patch,
+        }
+        super().__init__(task, spec, config, _recipe(options))
+        self.schedule = schedule_of(options)
+
+    def build(self) -> nn.Module:
+        widths, blocks = self.config["widths"], self.config["blocks"]
+        if self.config["variant"] == "published":
+            return PublishedUNet(widths, blocks)
+        patch, size = self.config["patch"], self.spec.n_mels
+        return UNet(1, 1, widths, blocks=blocks, patch=patch, size=size, condition_channels=1)
+
+    def specimen(self, batch: int) -> dict[str, Tensor]:
+        images = {name: self.image(batch) for name in ("condition", "target", "noise")}
+        return images | {"t": torch.zeros(batch)}
+
+    def example(self, rng: np.random.Generator, split: str) -> dict[str, np.ndarray]:
+        source, target = self.pairs.crop(rng, split)
+        published = self.config["variant"] == "published"
+        ranges = (slice_range(source), slice_range(target)) if published else self._ranges()
+        return {
+            "condition": normalise(source, ranges[0])[None],
+            "target": normalise(target, ranges[1])[None],
+            "noise": rng.standard_normal((1, *target.shape), dtype=np.float32),
+            "t": np.asarray(rng.random(), dtype=np.float32),
+        }
+
+    def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        each = self.errors(module, batch, batch["condition"])
+        parts = {"loss": each.mean(), **_by_time(each, batch["t"])}
+        if not module.training:
+            wrong = batch["condition"].roll(1, dims=0)
+            parts["loss_by_wrong_condition"] = self.errors(module, batch, wrong).mean()
+        return parts
+
+    def errors(self, module: nn.Module, batch: dict[str, Tensor], condition: Tensor) -> Tensor:
+        """The weighted error of each example [B] under a condition [B, 1, M, S]."""
+        rates = self.schedule(batch["t"])
+        alpha, sigma = (rate[:, None, None, None] for rate in rates)
+        x_t = diffuse(batch["target"], batch["noise"], alpha, sigma)
+        answer = module(x_t, level_of(*rates), condition).float()
+        objective = self.config["objective"]
+        error = answer - target_of(objective, batch["target"], batch["noise"], alpha, sigma)
+        size = error.abs() if self.config["loss"] == "l1" else error.square()
+        weight = weight_of(self.config["weighting"], objective, *rates)
+        return weight * size.mean(dim=(1, 2, 3))
+
+    def _ranges(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        return self.state["source"], self.state["target"]
+
+
+class Palette(PairedMethod):
+    """One model a direction; see ``plugin`` for the variants."""
+
+    options: Options
+
+    def stage(self, task: Task) -> PaletteStage:
+        return PaletteStage(task, self.options, self.spec)
+
+    def output_state(self, trained: Trained) -> Mapping[str, float]:
+        published = self.options.variant == "published"
+        return IDENTITY if published else super().output_state(trained)
+
+    def convert(self, pieces: Tensor, trained: Trained, rng: np.random.Generator) -> Tensor:
+        if self.options.variant == "default":
+            return self._sample(normalise(pieces, trained.state["source"]), trained.module, rng)
+        ranges = [slice_range(piece) for piece in pieces]
+        condition = torch.stack(list(map(normalise, pieces, ranges)))
+        made = self._sample(condition, trained.module, rng)
+        return torch.stack(list(map(denormalise, made, ranges)))
+
+    def _sample(self, condition: Tensor, network: nn.Module, rng: np.random.Generator) -> Tensor:
+        """Normalised [B, 1, M, S] → the same; all slices have the same noise."""
+        schedule, shape = schedule_of(self.options), (1, *condition.shape[1:])
+
+        def draw() -> Tensor:
+            return one_noise(rng, shape).to(condition.device).expand_as(condition)
+
+        def conditioned(x_t: Tensor, level: Tensor) -> Tensor:
+            return network(x_t, level, condition).float()
+
+        denoise = denoiser(conditioned, schedule, self.options.objective)
+        sample = SAMPLERS[self.options.sampler]
+        return sample(denoise, schedule, draw(), time_grid(self.options.steps), draw)
+
+
+IDENTITY = {"low": -1.0, "high": 1.0}  # the state of log-mels that are as they are
+
+
+def schedule_of(options: Options) -> CosineAngle:
+    """The published one for noise, from which x₀ cannot be told where no signal is left."""
+    return CosineAngle(0.95, 0.02) if options.objective == "noise" else CosineAngle()
+
+
+def _recipe(options: Options) -> Recipe:
+    if options.variant == "published":
+        return Recipe(
+            batch_size=options.batch,
+            lr=options.lr,
+            lr_final=options.lr,
+            warmup=0,
+            betas=(0.9, 0.999),
+            weight_decay=1e-4,
+            clip=0.0,
+        )
+    return Recipe(batch_size=options.batch, lr=options.lr, lr_final=options.lr / 10)
+
+
+def _by_time(each: Tensor, t: Tensor) -> dict[str, Tensor]:
+    """The mean error in each quarter of the time, from the data to the noise.
+
+    A batch need not have every quarter: the sums are divided by the expected count, so that the
+    mean over many batches is right.
+    """
+    parts = (t * BINS).long().clamp(max=BINS - 1)
+    return {f"loss_by_time_{i + 1}": (each * (parts == i)).mean() * BINS for i in range(BINS)}

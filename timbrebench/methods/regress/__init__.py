@@ -1,0 +1,1 @@
+"""The control of palette: its network without diffusion."""
