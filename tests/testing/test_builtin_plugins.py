@@ -13,8 +13,8 @@ from timbrebench.testing.imports import wrong_with_import
 from timbrebench.testing.infos import make
 
 SMALL = {
-    "palette": {"widths": (8, 8), "steps": 2},
-    "regress": {"widths": (8, 8)},
+    "palette": {"widths": (8, 16), "steps": 2},
+    "regress": {"widths": (8, 16)},
     "ldm": {"widths": (32, 32), "autoencoder_width": 8, "style_dim": 16, "steps": 2},
 }
 SMALL_DATASETS = {

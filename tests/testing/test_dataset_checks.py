@@ -49,6 +49,7 @@ def _first(corpus: Corpus, **changes) -> Corpus:
         (lambda c: _first(c, split="dev"), "in no split"),
         (lambda c: _first(c, seconds=9.0), r"says 9\.00 s and has 1\.00 s"),
         (lambda c: _first(c, stems={"a:b": c.tracks[0].stems["bow"]}), "cannot be written"),
+        (lambda c: _first(c, parts={"oboe": "solo"}), "has parts for {'oboe'}, but no stems"),
         (lambda c: replace(c, rate=44100), "16000 Hz where the corpus says 44100"),
         (lambda c: replace(c, groups={}), "no tasks"),
         (lambda c: replace(c, groups={"x": (Task("transfer", "reed", "oboe"),)}), "oboe"),

@@ -1,8 +1,10 @@
 """What a run is asked to do, as one frozen record, however it was said."""
 
 import dataclasses
+import math
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,12 +60,16 @@ def check(config: RunConfig) -> RunConfig:
         raise UnknownName("preset", config.preset, PRESETS)
     if config.precision not in PRECISIONS:
         raise UnknownName("precision", config.precision, PRECISIONS)
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", config.device):
+        raise BenchError(f"there is no device '{config.device}'.", hint="Like cpu, cuda, cuda:1.")
+    if not config.seeds:
+        raise BenchError("no seed was named.", hint="Try: --seeds 0,1,2")
     if not config.methods:
         raise BenchError("no method was named.", hint="Try: --methods palette,copy,oracle")
-    if config.budget is not None and not config.budget.amount > 0:
+    if config.budget is not None and not 0 < config.budget.amount < math.inf:
         raise BenchError(f"a budget of {config.budget.amount:g} {config.budget.kind} is none.")
-    if config.max_seconds is not None and not config.max_seconds >= 0.5:
-        raise BenchError(f"--max-seconds {config.max_seconds:g} is too short; give 0.5 or more.")
+    if config.max_seconds is not None and not 0.5 <= config.max_seconds < math.inf:
+        raise BenchError(f"--max-seconds is {config.max_seconds:g}; give 0.5 or more.")
     return config
 
 
@@ -77,6 +83,15 @@ def split_list(text: str) -> list[str]:
             start = i + 1
     words.append(text[start:])
     return [w.strip() for w in words if w.strip()]
+
+
+def parse_seeds(words: Sequence[Any]) -> tuple[int, ...]:
+    """Whole numbers, each once."""
+    try:
+        return tuple(dict.fromkeys(int(str(word)) for word in words))
+    except ValueError:
+        told = ",".join(map(str, words))
+        raise BenchError(f"seeds are whole numbers, not '{told}'.", hint="Like 0,1,2") from None
 
 
 def parse_option(text: str) -> tuple[str, str, str]:
@@ -107,6 +122,11 @@ def parse_budget(kind: str, text: str) -> Budget:
 # ------------------------------------------------------------------ bench.toml
 
 _LISTS = {"methods", "metrics", "tasks", "seeds"}
+_KINDS: Mapping[str, tuple[Any, str]] = {
+    "controls": (bool, "true or false"),
+    "max_seconds": (int | float, "a number"),
+    "options": (dict, "a table for each plugin, [options.palette]"),
+}
 _BUDGETS = {"steps": "steps", "examples": "examples", "flops": "flops", "train-time": "seconds"}
 
 
@@ -121,6 +141,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise BenchError(f"cannot read {path}: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} is no TOML: {error}.") from None
+    budgets = [key for key in data if key in _BUDGETS]
+    if len(budgets) > 1:
+        raise BenchError(f"{path}: {' and '.join(budgets)}: a cell has one budget.")
     fields: dict[str, Any] = {}
     for key, value in data.items():
         fields |= _toml_field(path, key, value)
@@ -135,15 +158,13 @@ def _toml_field(path: Path, key: str, value: Any) -> dict[str, Any]:
     if name not in known:
         names = [k.replace("_", "-") for k in known] + list(_BUDGETS)
         raise UnknownName(f"key of {path}:", key, names)
-    if name == "options":
-        if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
-            raise BenchError(f"{path}: options stand in tables, one a plugin: [options.palette].")
-        return {name: value}
     if name in _LISTS:
         words = split_list(value) if isinstance(value, str) else value
-        return {name: tuple(int(w) if name == "seeds" else str(w) for w in words)}
-    if name == "controls":
-        return {name: bool(value)}
-    if name == "max_seconds":
-        return {name: float(value)}
-    return {name: str(value)}
+        words = words if isinstance(words, list) else [words]
+        return {name: parse_seeds(words) if name == "seeds" else tuple(map(str, words))}
+    kind, told = _KINDS.get(name, (str, "text"))
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise BenchError(f"{path}: {key} is {told}, not '{value}'.")
+    if name == "options" and not all(isinstance(table, dict) for table in value.values()):
+        raise BenchError(f"{path}: options is {told}, not '{value}'.")
+    return {name: value}

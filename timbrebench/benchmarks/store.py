@@ -9,8 +9,6 @@ references/KEY/     the test stems that estimates are made from and compared wit
 scores.csv, scores.jsonl   every row of every cell shown
 """
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +18,14 @@ from typing import Any
 
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
-from timbrebench.core.results import ROW_FIELDS, CellRecord, ItemRecord, RunRecord, StageRecord
+from timbrebench.core.results import (
+    ROW_FIELDS,
+    CellRecord,
+    ItemRecord,
+    RunRecord,
+    StageRecord,
+    to_csv,
+)
 
 SCHEMA = 1
 
@@ -123,16 +128,6 @@ def write_scores(store: Store, rows: Iterable[Mapping[str, Any]]) -> None:
     lines = (json.dumps(row, ensure_ascii=False) for row in rows)
     files.write_text(store.root / "scores.jsonl", "".join(f"{line}\n" for line in lines))
     files.write_text(store.root / "scores.csv", to_csv(rows))
-
-
-def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ROW_FIELDS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        details = json.dumps(row["details"], sort_keys=True) if row["details"] else ""
-        writer.writerow({**row, "details": details})
-    return text.getvalue()
 
 
 # ------------------------------------------------------------------ reading for reports

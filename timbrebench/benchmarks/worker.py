@@ -36,17 +36,17 @@ class Events:
         self({"event": "phase", "phase": phase_name})
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int) -> None:
     """A killed parent leaves no worker behind (Linux; elsewhere workers end by themselves)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:
+        if os.getppid() != parent:  # it died before the call
             os._exit(1)
 
 
 def main(path: str) -> int:
-    die_with_parent()
     job = files.read_json(Path(path))
+    die_with_parent(job["parent"])
     events = Events()
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
@@ -161,6 +161,7 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     if outcome is None or read_or_none(folder / "estimates.json") is None:
         events.enter("estimate")
         with phase("estimate", memory):
+            session.stages  # noqa: B018 (a method may learn from it what its cell is)
             trained = session.trained(data["stages"], store.root / "models")
             session.method.setup(session.corpus, trained, session.device)
             record = Estimator(session, store, folder, events).run()

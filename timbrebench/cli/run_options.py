@@ -8,7 +8,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from timbrebench.benchmarks import config as configs
-from timbrebench.benchmarks.config import RunConfig, parse_budget, parse_option, split_list
+from timbrebench.benchmarks.config import (
+    RunConfig,
+    parse_budget,
+    parse_option,
+    parse_seeds,
+    split_list,
+)
 from timbrebench.core.errors import BenchError
 
 
@@ -84,7 +90,7 @@ def build(given: dict[str, Any]) -> tuple[RunConfig, Path]:
         words = tuple(w for text in given.pop(name) for w in split_list(text))
         fields |= {name: words} if words else {}
     seeds = given.pop("seeds")
-    fields |= {"seeds": _seeds(seeds)} if seeds else {}
+    fields |= {"seeds": parse_seeds(split_list(seeds))} if seeds else {}
     fields |= {name: value for name, value in given.items() if value is not None}
     config = configs.check(RunConfig(**fields))
     return config, Path(out) if out else Path("runs") / config.dataset.partition("[")[0]
@@ -108,10 +114,3 @@ def _budget(given: dict[str, Any]) -> dict[str, Any]:
         return {}
     name, text = said.popitem()
     return {"budget": parse_budget(kinds[name], text)}
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in split_list(text))
-    except ValueError:
-        raise BenchError(f"--seeds takes whole numbers, not '{text}'.", hint="Like 0,1,2") from None

@@ -48,7 +48,8 @@ class MethodInfo(Info):
     supervision: str = "none"  # paired | unpaired | none: what its training data must be
     trains: bool = True
     control: bool = False
-    mel: str = "soundstream"  # preset of core.mel that its estimates are made in; '' for audio
+    # Preset of core.mel that its estimates are made in, '' for audio; an option 'mel' overrides.
+    mel: str = "soundstream"
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,10 @@ class Method(ABC):
         self.device = "cpu"
 
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
-        """What to train for the tasks; nothing by default. Light: loads no audio."""
+        """What to train for the tasks; nothing by default. Light: loads no audio.
+
+        Called once in every process, before ``setup``, also of a method that trains nothing.
+        """
         return ()
 
     def setup(self, corpus: Corpus, trained: Mapping[str, Trained], device: str) -> None:
@@ -219,7 +223,8 @@ class Method(ABC):
         rngs: "Sequence[np.random.Generator]",
     ) -> Mels | list[Clip]:
         """The clips, as ``task.target`` would play them. ``styles``: for each clip a few clips
-        of the target from other, training tracks."""
+        of the target from other, training tracks. All come at ``mel.rate``, or at 16 kHz where
+        the info's ``mel`` is ''."""
         raise NotImplementedError
 
     def generate(
@@ -242,7 +247,8 @@ class Dataset(ABC):
         self.options, self.root = options, root
 
     def missing(self) -> str:
-        """What is not there and the exact command or page to get it; '' if all is there."""
+        """What is not there and ``prepare`` cannot make, with the exact command or page to get
+        it; '' if nothing."""
         return ""
 
     def prepare(self, progress: Progress) -> None:  # noqa: B027 (most have nothing to prepare)

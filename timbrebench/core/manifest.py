@@ -10,6 +10,7 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -30,6 +31,9 @@ KINDS: dict[str, Any] = {
 
 # Core's own part in what a method's weights and estimates are.
 DECISIVE = ("audio", "features", "mel", "overlap", "seeds", "training", "vocoders")
+
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +76,8 @@ def read_entry_points(entry_points: Iterable[importlib.metadata.EntryPoint]) -> 
 def _entry(kind: str, info: Any, info_class: Any, dist: importlib.metadata.Distribution) -> Entry:
     if not isinstance(info, info_class):
         raise TypeError(f"timbrebench_{kind}s must give {info_class.__name__}, not {info!r}")
+    if not _NAME.fullmatch(info.name):
+        raise ValueError(f"{info.name!r} is no name of a {kind}: letters, digits, '_', '-' and '.'")
     options = info.options
     return Entry(
         kind=kind,
@@ -91,12 +97,12 @@ def code_of(info: interfaces.Info) -> str:
 
 def code_of_modules(modules: Iterable[str]) -> str:
     """Hash of the modules' folders and of core's decisive files."""
-    sources = sorted({path for module in modules for path in _sources(module)})
+    found = sorted({path for module in modules for path in sources(module)})
     core = Path(__file__).parent
-    return files.digest_of_files([*sources, *(core / f"{m}.py" for m in DECISIVE)])
+    return files.digest_of_files([*found, *(core / f"{m}.py" for m in DECISIVE)])
 
 
-def _sources(module: str) -> list[Path]:
+def sources(module: str) -> list[Path]:
     """The files of the folder that a module is in; of a top-level module the file alone."""
     parent = module.rpartition(".")[0]
     spec = importlib.util.find_spec(parent or module)

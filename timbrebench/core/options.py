@@ -98,16 +98,16 @@ def _convert(kind: str, value: Any) -> Any:
         if lowered not in _TRUE | _FALSE:
             raise ValueError(value)
         return lowered in _TRUE
+    if kind == "ints":
+        parts = value if isinstance(value, list | tuple) else str(value).split("/")
+        return tuple(_convert("int", p) for p in parts)
+    if isinstance(value, list | tuple | dict) or (isinstance(value, bool) and kind != "str"):
+        raise ValueError(value)
     if kind == "int":
-        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        if isinstance(value, float) and not value.is_integer():
             raise ValueError(value)
         return int(value)
-    if kind == "float":
-        return float(value)
-    if kind == "ints":
-        parts = value.split("/") if isinstance(value, str) else value
-        return tuple(_convert("int", p) for p in parts)
-    return str(value)
+    return float(value) if kind == "float" else str(value)
 
 
 def describe(options: type) -> tuple[OptionSpec, ...]:

@@ -4,12 +4,14 @@ Our own plugins come through the same hooks and entry-point group as a stranger'
 manifest is read in a process of its own, with a deadline, and kept by distribution version.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
 import json
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,6 +27,7 @@ from timbrebench.core.options import build, resolve
 
 OURS = "timbrebench"
 DEADLINE = 10.0  # seconds that a stranger's import may take
+_WATCHED = (".py", ".txt", ".pth", "")  # suffixes of sources, entry_points.txt, RECORD
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Registry:
         ]
         if not found:
             raise UnknownName(kind, name, [e.name for e in self.of(kind)], hint=self._broken_hint())
-        if len({e.distribution for e in found}) > 1 or len(found) > 1:
+        if len(found) > 1:
             raise BenchError(
                 f"{kind} '{wanted}' is claimed by {_listed(e.distribution for e in found)}.",
                 hint=f"Write {wanted}@{found[0].distribution}, or uninstall one.",
@@ -113,13 +116,13 @@ def _stranger(dist: importlib.metadata.Distribution) -> list[Entry] | Broken:
 
 def _read_apart(dist: importlib.metadata.Distribution) -> list[dict[str, Any]] | str:
     """The manifest as a subprocess gives it, or the reason that there is none."""
-    command = [sys.executable, "-m", "timbrebench.core.manifest", dist.name]
+    command = [sys.executable, "-P", "-m", "timbrebench.core.manifest", dist.name]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=DEADLINE, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
-        return f"its import did not end within {DEADLINE:g} s"
+        return f"its import did not end within {DEADLINE:g} s (again: bench plugins --refresh)"
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         return lines[-1].strip() if lines else f"its import ended with code {done.returncode}"
@@ -130,25 +133,24 @@ def _read_apart(dist: importlib.metadata.Distribution) -> list[dict[str, Any]] |
 
 
 def _cache_path(dist: importlib.metadata.Distribution) -> Path:
-    """By version and by every installed file's time: a reinstalled plugin is read anew."""
-    stamps = [str(sys.prefix), dist.name, dist.version]
-    for file in sorted(map(str, dist.files or ())):
-        if file.endswith((".py", "RECORD", "entry_points.txt", ".pth")):
-            stamps += [file, _stamp(Path(str(dist.locate_file(file))))]
-    stamps += _editable_stamps(dist)
-    ours = Path(__file__).parent
-    stamps += [_stamp(ours / f"{name}.py") for name in ("interfaces", "manifest", "options")]
-    return files.cache_root() / "manifests" / f"{dist.name}-{files.digest(stamps)}.json"
+    """By version and by the times of its files: a reinstalled or edited plugin is read anew, and
+    all are when anything is installed, since that may be what a broken one lacked."""
+    installed = [Path(str(dist.locate_file(f))) for f in dist.files or () if f.suffix in _WATCHED]
+    watched = sorted({Path(sysconfig.get_path("purelib")), *installed, *_sources(dist)})
+    ours = [Path(__file__).with_name(f"{n}.py") for n in ("interfaces", "manifest", "options")]
+    stamps = [f"{path} {_stamp(path)}" for path in [*watched, *ours]]
+    key = files.digest([sys.prefix, dist.name, dist.version, *stamps])
+    return files.cache_root() / "manifests" / f"{dist.name}-{key}.json"
 
 
-def _editable_stamps(dist: importlib.metadata.Distribution) -> list[str]:
-    """Times of the sources of an editable installation, which its file list does not name."""
-    told = dist.read_text("direct_url.json")
-    data = json.loads(told) if told else {}
-    if not data.get("dir_info", {}).get("editable"):
-        return []
-    root = Path(data["url"].removeprefix("file://"))
-    return [f"{path} {_stamp(path)}" for path in sorted(root.rglob("*.py"))[:500]]
+def _sources(dist: importlib.metadata.Distribution) -> list[Path]:
+    """The packages of its entry points; an editable installation's file list lacks them."""
+    packages = {p.module.partition(".")[0] for p in dist.entry_points if p.group == GROUP}
+    found = []
+    for package in packages:
+        with contextlib.suppress(ImportError, ValueError):
+            found += manifest.sources(package)
+    return found
 
 
 def _stamp(path: Path) -> str:

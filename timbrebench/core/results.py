@@ -1,6 +1,9 @@
 """What a run left, as records that reports read. Reports see only these, and audio files."""
 
-from collections.abc import Mapping, Sequence
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,3 +89,19 @@ class RunRecord:
     stages: Mapping[str, StageRecord]
     rows: Sequence[Mapping[str, Any]]  # tidy rows, ROW_FIELDS
     corpus: Mapping[str, Any] = field(default_factory=dict)  # name, tracks, seconds, split sizes
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """One line a row, fields as in ROW_FIELDS; ``details`` as JSON, None as an empty field."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(ROW_FIELDS)
+    writer.writerows([_field(row, name) for name in ROW_FIELDS] for row in rows)
+    return file.getvalue()
+
+
+def _field(row: Mapping[str, Any], name: str) -> Any:
+    value = row.get(name)
+    if isinstance(value, Mapping):
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return "" if value is None else value

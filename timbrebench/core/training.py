@@ -68,7 +68,7 @@ def train(
     Leaves model.safetensors, curve.jsonl and stage.json, and returns what stage.json holds.
     """
     state = stage.prepare(context)
-    torch.manual_seed(seeds.seed_of("init", plan.seed, stage.name) % 2**63)
+    torch.manual_seed(seeds.seed_of("init", plan.seed, files.digest(stage.config)) % 2**63)
     module = stage.build().to(context.device)
     trainer = _Trainer(stage, module, context, plan, folder, report)
     trainer.resume()
@@ -193,7 +193,7 @@ class _Trainer:
             return self.stage.loss(module, batch)
 
     def _average(self) -> None:
-        """EMA of the weights; buffers (BatchNorm's statistics) are followed as they are."""
+        """EMA of the weights, and of BatchNorm's statistics with them; counters are copied."""
         n = self.clock.step + 1
         decay = min(self.recipe.ema, (1 + n) / (10 + n)) if self.recipe.ema else 0.0
         with torch.no_grad():
@@ -284,7 +284,6 @@ class _Trainer:
     # ------------------------------------------------------------------ files
 
     def _save(self) -> None:
-        """Two generations are kept: a damaged newest one costs its interval only."""
         state = {
             "module": self.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -294,11 +293,7 @@ class _Trainer:
             "clock": asdict(self.clock),
             "rng": torch.get_rng_state(),
         }
-        newest = self.folder / "checkpoint.pt"
-        if newest.exists():
-            newest.replace(self.folder / "checkpoint-previous.pt")
-            newest.with_suffix(".sha256").replace(self.folder / "checkpoint-previous.sha256")
-        save_checkpoint(newest, state)
+        save_checkpoint(self.folder, state)
 
     def resume(self) -> None:
         state = load_checkpoint(self.folder, self.context.device)
@@ -314,7 +309,7 @@ class _Trainer:
     def finish(self, known: Mapping[str, Any]) -> dict[str, Any]:
         from safetensors.torch import save_file
 
-        weights = self.best or (self.ema if self.recipe.ema else self.module.state_dict())
+        weights = self.best or self.ema
         model = self.folder / "model.safetensors"
         with files.atomic_path(model) as path:
             save_file({k: v.contiguous().cpu() for k, v in weights.items()}, path)
@@ -368,24 +363,37 @@ def count_parameters(module: torch.nn.Module) -> dict[str, int]:
     return parts if sum(parts.values()) == total else {"network": total}
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """The state, and its SHA-256 beside it: a flipped bit would load without a word."""
-    with files.atomic_path(path) as temporary:
+# ---------------------------------------------------------------------------- checkpoints
+
+_NEWEST, _PREVIOUS, _HASHES = "checkpoint.pt", "checkpoint-previous.pt", "checkpoint.sha256"
+
+
+def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
+    """Two generations are kept: a damaged newest one costs its interval only.
+
+    Their SHA-256 stand in a file of their own, written before they appear: whenever a kill
+    comes, a whole checkpoint is there and known.
+    """
+    newest = folder / _NEWEST
+    with files.atomic_path(newest) as temporary:
         torch.save(state, temporary)
-        digest = files.sha256_of(temporary)
-    files.write_text(path.with_suffix(".sha256"), digest)
+        hashes = [files.sha256_of(temporary), *_known_hashes(folder)]
+        files.write_text(folder / _HASHES, "\n".join(hashes[:8]))
+        if newest.exists():
+            newest.replace(folder / _PREVIOUS)
 
 
 def load_checkpoint(folder: Path, device: str) -> dict[str, Any] | None:
-    """The newest whole checkpoint of a folder, or None."""
-    for name in ("checkpoint.pt", "checkpoint-previous.pt"):
-        path = folder / name
-        if path.exists() and _whole(path):
+    """The newest whole checkpoint of a folder, or None. A flipped bit would load without a
+    word; a damaged file is removed, so that the next save does not keep it for the whole one."""
+    known = _known_hashes(folder)
+    for path in (folder / _NEWEST, folder / _PREVIOUS):
+        if path.exists() and files.sha256_of(path) in known:
             return torch.load(path, map_location=device, weights_only=True)
+        path.unlink(missing_ok=True)
     return None
 
 
-def _whole(path: Path) -> bool:
-    """Any hash file will do: a kill may have come between the renames of a file and its hash."""
-    hashes = [p.read_text() for p in path.parent.glob("checkpoint*.sha256")]
-    return files.sha256_of(path) in hashes
+def _known_hashes(folder: Path) -> list[str]:
+    path = folder / _HASHES
+    return path.read_text(errors="replace").split() if path.exists() else []

@@ -8,7 +8,7 @@ from timbrebench.methods.ldm.perceptual import CHANNELS, Perceptual, VggishFeatu
 
 
 def test_features_are_those_of_torchvggish():
-    reference = pytest.importorskip("torchvggish.vggish").make_layers()
+    reference = pytest.importorskip("torchvggish.torchvggish").make_layers()
     ours = VggishFeatures()
     ours.load_state_dict({f"features.{k}": v for k, v in reference.state_dict().items()})
     mels = torch.randn(2, 1, 64, 96)

@@ -10,8 +10,8 @@ from timbrebench.core.memory import step_flops
 from timbrebench.core.records import Task
 from timbrebench.methods.diffusion.schedules import CosineAngle
 from timbrebench.methods.ldm.data import instruments_of
+from timbrebench.methods.ldm.diffusion_stage import by_level
 from timbrebench.methods.ldm.model import LatentDiffusion
-from timbrebench.methods.ldm.stages import by_level
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.core import files
 
+WORKER = "timbrebench.benchmarks.worker"  # the module that each process runs
 GRACE = 5.0  # seconds between TERM and KILL
 TAIL = 20  # lines of its log that a failed job's outcome keeps
 
@@ -52,6 +53,7 @@ class _Running:
             "folder": str(self.job.folder),
             "log": str(self.log),
             "answer": str(self.answer),
+            "parent": os.getpid(),
             "threads": self.threads,
             "data": self.job.data,
         }
@@ -60,7 +62,7 @@ class _Running:
         extra = threads | (ALLOCATOR if self.job.kind == "train" else {})
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "timbrebench.benchmarks.worker", str(spec)],
+                [sys.executable, "-P", "-m", WORKER, str(spec)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -76,10 +78,9 @@ class _Running:
         *lines, self.buffer = self.buffer.split(b"\n")
         for line in lines:
             self.alive = time.monotonic()
-            with contextlib.suppress(ValueError):
-                event = json.loads(line)
-                self.phase = event.get("phase", self.phase)
-                listen(self.job, event)
+            event = json.loads(line)
+            self.phase = event.get("phase", self.phase)
+            listen(self.job, event)
 
     def overdue(self) -> str:
         now = time.monotonic()
@@ -141,7 +142,7 @@ class LocalExecutor:
 
     def __init__(self, jobs: int = 1) -> None:
         self.jobs = jobs
-        self.threads = max(1, (os.cpu_count() or 1) // jobs)
+        self.threads = max(1, _cores() // jobs)
         self.cancelled = False
 
     def cancel(self) -> None:
@@ -156,7 +157,8 @@ class LocalExecutor:
         known = {j.key for j in jobs}
         try:
             while (waiting or running) and not self.cancelled:
-                for job in self._blocked(waiting, ended):
+                while job := self._blocked(waiting, ended):
+                    waiting.remove(job)
                     ended[job.key] = next(ended[n] for n in job.needs if _bad(ended, n))
                     yield job, ended[job.key]
                 self._start_ready(waiting, running, ended, known, listen)
@@ -171,11 +173,9 @@ class LocalExecutor:
                 if worker.process.poll() is None:
                     worker.stop("interrupted")
 
-    def _blocked(self, waiting: list[Job], ended: Mapping[str, Outcome]) -> list[Job]:
-        blocked = [j for j in waiting if any(_bad(ended, n) for n in j.needs)]
-        for job in blocked:
-            waiting.remove(job)
-        return blocked
+    def _blocked(self, waiting: Sequence[Job], ended: Mapping[str, Outcome]) -> Job | None:
+        """A job whose need has failed."""
+        return next((j for j in waiting if any(_bad(ended, n) for n in j.needs)), None)
 
     def _start_ready(
         self,
@@ -209,6 +209,13 @@ class LocalExecutor:
         for worker in done:
             running.remove(worker)
         return done
+
+
+def _cores() -> int:
+    """Cores that this process may use: on a cluster fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _bad(ended: Mapping[str, Outcome], key: str) -> bool:

@@ -1,11 +1,11 @@
-"""From notes to files: each piece by each of its instruments, over the machine's cores."""
+"""From notes to files: each piece by each of its instruments, several at a time."""
 
 import functools
+import io
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from timbrebench.datasets.starlet.sampler import Sampler
 from timbrebench.datasets.starlet.score import Note, Piece
 from timbrebench.datasets.starlet.soundfont import SoundFont
 
-_FEW = 6  # jobs that do not repay the start of other processes
+_MOST_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,13 @@ class Job:
 
 
 def render_all(jobs: Sequence[Job], rate: int, progress: Progress) -> None:
-    """Every job, in any order; what is made of each depends on itself alone."""
-    workers = min(len(os.sched_getaffinity(0)), len(jobs))
-    if workers < 2 or len(jobs) < _FEW:
-        for number, job in enumerate(jobs, 1):
-            render(job, rate)
-            progress("rendering pieces", number / len(jobs))
-        return
-    # Fresh processes: a fork of one with running threads (torch's, say) may lock up.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    """Every job, in any order; what is made of each depends on itself alone.
+
+    Threads, because they share the tones, and most of the work is numpy's and the encoder's.
+    """
+    for path in {job.soundfont for job in jobs}:
+        _font(path)  # once, before there are threads
+    pool = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS))
     try:
         futures = [pool.submit(render, job, rate) for job in jobs]
         for number, future in enumerate(as_completed(futures), 1):
@@ -71,11 +69,19 @@ def render(job: Job, rate: int) -> None:
     for name, path in job.track.stems.items():
         if not path.exists():
             # A sum of two stems stays in 16 bits: effects.PEAK is below a half.
-            audio = sum(play(player) for player in MIXTURES.get(name, (name,)))
-            with atomic_path(path) as temporary:
-                soundfile.write(temporary, audio, rate, format="FLAC", subtype="PCM_16")
+            players = MIXTURES.get(name, (name,))
+            audio = functools.reduce(np.add, map(play, players))
+            _write_flac(path, audio, rate)
     if not job.score.exists():
         write_score(job.score, piece)
+
+
+def _write_flac(path: Path, audio: np.ndarray, rate: int) -> None:
+    """Encoded in memory, so that a full disk is an OSError and not libsndfile's affair."""
+    encoded = io.BytesIO()
+    soundfile.write(encoded, audio, rate, format="FLAC", subtype="PCM_16")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encoded.getvalue())
 
 
 def _stem(job: Job, piece: Piece, rate: int, name: str) -> np.ndarray:

@@ -76,7 +76,7 @@ class Manner:
 def draw_manner(rng: np.random.Generator) -> Manner:
     """piano to forte, growing or fading, staccato to legato."""
     return Manner(
-        velocity=int(rng.choice([54, 66, 80, 96])),
+        velocity=int(rng.choice([58, 70, 84, 98])),
         swell=int(rng.integers(-10, 19)),
         legato=float(rng.choice([0.6, 0.85, 0.95, 1.01], p=[0.1, 0.15, 0.3, 0.45])),
     )

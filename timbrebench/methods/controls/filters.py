@@ -50,19 +50,8 @@ class Equaliser(Method):
     def _fit(self, source: str, target: str, rate: int) -> np.ndarray:
         """[TAPS] float32."""
         sides = training_audio(self.corpus, source, target, rate, self.options.seconds)
-        before, after = map(self._mean_power, sides)
+        before, after = map(mean_power, sides)
         return filter_between(before, after)
-
-    def _mean_power(self, audio: Iterator[np.ndarray]) -> np.ndarray:
-        """[TAPS // 2 + 1], over all frames."""
-        from scipy.signal import stft
-
-        total, frames = np.zeros(TAPS // 2 + 1), 0
-        for samples in audio:
-            spectrum = stft(samples, window="hann", nperseg=TAPS)[2]  # [bins, frames]
-            total += (np.abs(spectrum) ** 2).sum(axis=1)
-            frames += spectrum.shape[1]
-        return total / frames
 
 
 class Affine(Method):
@@ -102,6 +91,18 @@ class Affine(Method):
     def _of_bands(self, audio: Iterator[np.ndarray]) -> Statistics:
         frames = np.concatenate([log_mel(s, self._spec).numpy() for s in audio], axis=1)
         return frames.mean(axis=1, keepdims=True), frames.std(axis=1, keepdims=True)
+
+
+def mean_power(audio: Iterator[np.ndarray]) -> np.ndarray:
+    """[TAPS // 2 + 1], over all frames of the audio."""
+    from scipy.signal import stft
+
+    total, frames = np.zeros(TAPS // 2 + 1), 0
+    for samples in audio:
+        spectrum = stft(samples, window="hann", nperseg=TAPS)[2]  # [bins, frames]
+        total += (np.abs(spectrum) ** 2).sum(axis=1)
+        frames += spectrum.shape[1]
+    return total / frames
 
 
 def filter_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:

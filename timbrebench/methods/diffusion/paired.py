@@ -24,7 +24,9 @@ class PairedStage(Stage):
 
     pairs: Pairs
 
-    def __init__(self, task: Task, spec: MelSpec, config: Mapping[str, Any], recipe: Recipe) -> None:
+    def __init__(
+        self, task: Task, spec: MelSpec, config: Mapping[str, Any], recipe: Recipe
+    ) -> None:
         direction = {"source": task.source, "target": task.target, "mel": spec.name}
         super().__init__(task.name, {**direction, **config}, recipe)
         self.spec = spec

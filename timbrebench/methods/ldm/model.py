@@ -1,4 +1,4 @@
-"""The method: clips in, mels out; what happens in between is in ``systems``."""
+"""The method: clips in, mels out; what happens in between is in ``system``."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,8 +8,11 @@ import torch
 from timbrebench.core import audio, mel
 from timbrebench.core.interfaces import Method, Stage, Trained
 from timbrebench.core.records import Clip, Corpus, Mels, Task
-from timbrebench.methods.ldm import data, systems
+from timbrebench.methods.ldm import data
+from timbrebench.methods.ldm.corrected import Corrected
 from timbrebench.methods.ldm.plugin import Options
+from timbrebench.methods.ldm.published_system import Published
+from timbrebench.methods.ldm.system import System
 
 STYLE_TRACKS, STYLE_SECONDS = 4, 30.0  # that generation takes its style from
 
@@ -19,7 +22,8 @@ class LatentDiffusion(Method):
 
     def __init__(self, options: Options, mel: mel.MelSpec | None = None) -> None:
         super().__init__(options, mel)
-        self.system = systems.create(options)
+        published = options.variant == "published"
+        self.system: System = Published(options) if published else Corrected(options)
         self.spec = self.system.spec
 
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:

@@ -8,7 +8,9 @@ from timbrebench.core.options import option
 
 @dataclass(frozen=True)
 class Options:
-    """Of latent diffusion. The published variant takes its layers from the report."""
+    """Of latent diffusion. The published variant has the report's sizes, objective and sampling:
+    latent_dim, the widths, style_dim, objective, guidance, style_clips and the shares that are
+    dropped are of the other two."""
 
     variant: str = option(
         "content",
@@ -20,10 +22,10 @@ class Options:
     latent_dim: int = option(8, "channels of a latent (published: 32)", low=1, high=64)
     autoencoder_width: int = option(32, "channels of the autoencoder", low=4)
     widths: tuple[int, ...] = option(
-        (64, 128, 256), "channels of the diffusion network by level, multiples of 32", low=32
+        (64, 96, 160), "channels of the diffusion network by level, multiples of 32", low=32
     )
-    style_dim: int = option(128, "size of a style token", low=8)
-    batch: int = option(64, "examples a step of the diffusion", low=1)
+    style_dim: int = option(64, "size of a style token", low=8)
+    batch: int = option(32, "examples a step of the diffusion", low=1)
     autoencoder_batch: int = option(8, "examples a step of the autoencoder", low=1)
     lr: float = option(1e-3, "highest learning rate of the diffusion", low=0)
     objective: str = option(
@@ -50,7 +52,7 @@ class Options:
         low=0.01,
         high=1,
     )
-    guidance: float = option(1.5, "weight of the style; 1: as trained", affects="sampling", low=0)
+    guidance: float = option(3.0, "weight of the style; 1: as trained", affects="sampling", low=0)
     style_clips: int = option(
         8, "slices of the target whose style is averaged", affects="sampling", low=1
     )
@@ -80,5 +82,5 @@ INFO = MethodInfo(
     source="Prioteasa & Stempel-Hauburger 2025, after arXiv 2404.14771",
     kinds=("transfer", "generate"),
     supervision="unpaired",
-    mel="soundstream",
+    shares=("timbrebench.methods.diffusion",),
 )

@@ -16,6 +16,12 @@ from timbrebench.methods.diffusion.embedding import Fourier
 from timbrebench.methods.diffusion.unet import Attention, Residual
 
 
+def silence(layer: nn.Module) -> None:
+    """Makes a layer start by answering nothing."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class CrossAttention(nn.Module):
     """x [B, C, H, W] asks tokens [B, N, D]; what they say is added, at first nothing."""
 
@@ -26,8 +32,7 @@ class CrossAttention(nn.Module):
         self.query = nn.Conv2d(channels, channels, 1)
         self.key_value = nn.Linear(size, 2 * channels)
         self.out = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        silence(self.out)
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
         B, C, H, W = x.shape
@@ -74,8 +79,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(Block(2 * b, a, E, D, i > 0) for i, (a, b) in levels)
         self.norm = nn.GroupNorm(8, widths[0])
         self.last = nn.Conv2d(widths[0], latent_dim, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        silence(self.last)
 
     def forward(
         self, z: Tensor, level: Tensor, tokens: Tensor, vector: Tensor, content: Tensor | None

@@ -48,6 +48,35 @@ class Attention(nn.Module):
         return x + self.out(h).transpose(1, 2).view_as(x)
 
 
+class Down(nn.Module):
+    """Residual blocks; each leaves its output for the way up."""
+
+    def __init__(self, channels_in: int, channels: int, blocks: int) -> None:
+        super().__init__()
+        inputs = [channels_in, *[channels] * (blocks - 1)]
+        self.blocks = nn.ModuleList(Residual(i, channels) for i in inputs)
+
+    def forward(self, x: Tensor, left: list[Tensor]) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+            left.append(x)
+        return x
+
+
+class Up(nn.Module):
+    """Residual blocks; each takes, beside its input, what one on the way down left."""
+
+    def __init__(self, channels_in: int, channels: int, blocks: int) -> None:
+        super().__init__()
+        inputs = [channels_in, *[channels] * (blocks - 1)]
+        self.blocks = nn.ModuleList(Residual(i + channels, channels) for i in inputs)
+
+    def forward(self, x: Tensor, left: list[Tensor]) -> Tensor:
+        for block in self.blocks:
+            x = block(torch.cat([x, left.pop()], dim=1))
+        return x
+
+
 class PublishedUNet(nn.Module):
     """x_t [B, 1, H, W], level [B], condition [B, 1, H, W] → [B, 1, H, W].
 
@@ -56,45 +85,30 @@ class PublishedUNet(nn.Module):
 
     def __init__(self, widths: Sequence[int], blocks: int) -> None:
         super().__init__()
-        *levels, bottleneck = widths
+        first, last, bottleneck = widths[0], widths[-2], widths[-1]
         self.fourier = Fourier(EMBEDDING, 1.0, 1000.0)
-        self.first = nn.Conv2d(2, levels[0], 1)
-        inputs = [levels[0] + EMBEDDING, *levels[:-1]]
-        self.down = nn.ModuleList(_down(i, o, blocks) for i, o in zip(inputs, levels, strict=True))
-        self.attend_down = Attention(levels[-1])
-        self.middle = nn.Sequential(*_down(levels[-1], bottleneck, blocks))
+        self.first = nn.Conv2d(2, first, 1)
+        inputs = [first + EMBEDDING, *widths[:-2]]
+        outputs = widths[:-1]
+        self.down = nn.ModuleList(Down(i, o, blocks) for i, o in zip(inputs, outputs, strict=True))
+        self.attend_down = Attention(last)
+        self.middle = Down(last, bottleneck, blocks)
         self.attend_middle = Attention(bottleneck)
-        self.up = nn.ModuleList(_up(i, o, blocks) for i, o in pairwise(widths[::-1]))
-        self.attend_up = Attention(levels[-1])
-        self.last = zeroed(nn.Conv2d(levels[0], 1, 1))
+        self.up = nn.ModuleList(Up(i, o, blocks) for i, o in pairwise(widths[::-1]))
+        self.attend_up = Attention(last)
+        self.last = zeroed(nn.Conv2d(first, 1, 1))
 
     def forward(self, x: Tensor, level: Tensor, condition: Tensor) -> Tensor:
         variance = (level * (math.pi / 2)).sin().square()
         waves = self.fourier(variance)[:, :, None, None].expand(-1, -1, *x.shape[2:])
         h = self.first(torch.cat([x, condition], dim=1))
         h = torch.cat([h, waves.to(h.dtype)], dim=1)
-        skips: list[Tensor] = []
-        for blocks in self.down:
-            for block in blocks:
-                h = block(h)
-                skips.append(h)
-            h = F.avg_pool2d(h, 2)
-        h = self.attend_middle(self.middle(self.attend_down(h)))
-        for i, blocks in enumerate(self.up):
-            h = F.interpolate(h, scale_factor=2, mode="bilinear")
-            for block in blocks:
-                h = block(torch.cat([h, skips.pop()], dim=1))
+        left: list[Tensor] = []
+        for layer in self.down:
+            h = F.avg_pool2d(layer(h, left), 2)
+        h = self.attend_middle(self.middle(self.attend_down(h), []))
+        for i, layer in enumerate(self.up):
+            h = layer(F.interpolate(h, scale_factor=2, mode="bilinear"), left)
             if i == 0:
                 h = self.attend_up(h)
         return self.last(h)
-
-
-def _down(channels_in: int, channels: int, blocks: int) -> nn.ModuleList:
-    inputs = [channels_in, *[channels] * (blocks - 1)]
-    return nn.ModuleList(Residual(i, channels) for i in inputs)
-
-
-def _up(channels_in: int, channels: int, blocks: int) -> nn.ModuleList:
-    """Every block takes what its counterpart on the way down left, beside its input."""
-    inputs = [channels_in, *[channels] * (blocks - 1)]
-    return nn.ModuleList(Residual(i + channels, channels) for i in inputs)

@@ -30,12 +30,6 @@ class Sines(Dataset):
     def _folder(self):
         return (self.root or cache_root() / "sines") / self._key
 
-    def missing(self):
-        absent = [
-            p for track in self.corpus().tracks for p in track.stems.values() if not p.exists()
-        ]
-        return f"{len(absent)} files of sines are not made yet: bench data sines" if absent else ""
-
     def prepare(self, progress):
         tracks = self.corpus().tracks
         for number, track in enumerate(tracks):

@@ -1,0 +1,102 @@
+"""A worker whose jobs misbehave as their data says, for the tests of executors.
+
+It is the real worker, with jobs that need no torch.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from timbrebench.benchmarks import worker
+from timbrebench.core.errors import BenchError
+
+LONG = 600  # seconds: far beyond any test
+
+
+def answer(data: Mapping[str, Any]) -> dict[str, Any]:
+    print("said by the job")
+    return {"value": data.get("value"), "threads": os.environ["OMP_NUM_THREADS"]}
+
+
+def refuse(data: Mapping[str, Any]) -> dict[str, Any]:
+    raise BenchError("it cannot be done.", hint="Do another thing.")
+
+
+def crash(data: Mapping[str, Any]) -> dict[str, Any]:
+    for number in range(50):
+        print(f"line {number}", flush=True)
+    raise ValueError("a plugin's own\nmistake")
+
+
+def fail(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"status": "failed", "phase": "estimate", "reason": "all of its items failed"}
+
+
+def exhaust(data: Mapping[str, Any]) -> dict[str, Any]:
+    raise MemoryError
+
+
+def exhaust_torch(data: Mapping[str, Any]) -> dict[str, Any]:
+    raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+
+def leave(data: Mapping[str, Any]) -> dict[str, Any]:
+    raise SystemExit(3)
+
+
+def die(data: Mapping[str, Any]) -> dict[str, Any]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def hang(data: Mapping[str, Any]) -> dict[str, Any]:
+    time.sleep(LONG)
+    return {}
+
+
+def hang_on(data: Mapping[str, Any]) -> dict[str, Any]:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return hang(data)
+
+
+def leave_a_child(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Notes the process ids of itself and of a child in a file, and ends or hangs."""
+    child = subprocess.Popen(["sleep", str(LONG)])
+    path = Path(data["pids"])
+    path.with_suffix(".part").write_text(f"{os.getpid()} {child.pid}")
+    path.with_suffix(".part").rename(path)
+    return hang(data) if data.get("hang") else {}
+
+
+def meet(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Ends when the other job has come too."""
+    own, other = Path(data["own"]), Path(data["other"])
+    own.touch()
+    while not other.exists():
+        time.sleep(0.01)
+    return {}
+
+
+JOBS: list[Callable[[Mapping[str, Any]], dict[str, Any]]] = [
+    *(answer, refuse, crash, fail, exhaust, exhaust_torch, leave, die),
+    *(hang, hang_on, leave_a_child, meet),
+]
+
+
+def strange(job: Mapping[str, Any], events: worker.Events) -> dict[str, Any]:
+    events.enter("strange")
+    for _ in range(job["data"].get("beats", 0)):
+        events({"event": "progress", "what": "beats", "share": 0.5})
+        time.sleep(0.1)
+    does = {do.__name__: do for do in JOBS}
+    return does[job["data"]["do"]](job["data"])
+
+
+if __name__ == "__main__":
+    worker.JOBS["strange"] = strange
+    sys.exit(worker.main(sys.argv[1]))

@@ -1,0 +1,249 @@
+"""Jobs in processes: however one ends, the others go on and nothing is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timbrebench.benchmarks.executors import local
+from timbrebench.benchmarks.executors.local import LocalExecutor
+from timbrebench.benchmarks.jobs import Job, Outcome
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def strange_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "WORKER", "strange_jobs")
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setattr(local, "GRACE", 0.5)
+
+
+class Heard:
+    """A listener that keeps what it heard."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Mapping[str, Any]]] = []
+
+    def __call__(self, job: Job, event: Mapping[str, Any]) -> None:
+        self.events.append((job.key, event))
+
+    def started(self) -> list[str]:
+        return [key for key, event in self.events if event["event"] == "started"]
+
+
+@pytest.fixture
+def job(tmp_path: Path):
+    """Makes a job that does what is named."""
+
+    def make(do: str, key: str = "", *needs: str, **fields: Any) -> Job:
+        limits = ("deadline", "stall", "threads")
+        own = {name: fields.pop(name) for name in limits if name in fields}
+        folder = tmp_path / (key or do)
+        data = {"do": do, **fields}
+        return Job(key or do, "strange", do, folder, data, needs, **own)
+
+    return make
+
+
+def outcomes(*jobs: Job, at_once: int = 1, listen: Any = None) -> dict[str, Outcome]:
+    executor = LocalExecutor(at_once)
+    return {job.key: out for job, out in executor.run(jobs, listen or Heard())}
+
+
+def alive(pid: int) -> bool:
+    """A zombie, which waits for its new parent to notice, is not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until(what, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+# ---------------------------------------------------------------------------- how jobs end
+
+
+def test_an_answer_comes_back(job, tmp_path: Path) -> None:
+    heard = Heard()
+    done = outcomes(job("answer", value=[1, "é"], threads=3), listen=heard)["answer"]
+    assert (done.status, done.answer["value"]) == ("ok", [1, "é"])
+    assert done.answer["threads"] == "3"
+    assert done.log_tail == ""
+    assert [e["event"] for _, e in heard.events] == ["started", "phase"]
+    assert "said by the job" in (tmp_path / "answer" / "log.txt").read_text()
+
+
+# What it does: its status, what its reason says, what its log's tail says.
+ENDS = {
+    "refuse": ("failed", "it cannot be done. Do another thing.", ""),
+    "crash": ("failed", "ValueError: a plugin's own", "Traceback"),
+    "fail": ("failed", "all of its items failed", ""),
+    "exhaust": ("oom", "out of memory", ""),
+    "exhaust_torch": ("oom", "can't allocate memory", "Traceback"),
+    "leave": ("failed", "the process ended with code 3 and no answer", ""),
+    "die": ("killed", "the process was ended by SIGKILL", ""),
+}
+
+
+def test_each_end_has_its_status_and_the_rest_goes_on(job) -> None:
+    found = outcomes(*(job(do) for do in ENDS), job("answer"))
+    assert found["answer"].status == "ok"
+    for do, (status, reason, tail) in ENDS.items():
+        assert found[do].status == status
+        assert reason in found[do].reason
+        assert "\n" not in found[do].reason
+        assert tail in found[do].log_tail
+        assert found[do].phase == ("estimate" if do == "fail" else "strange")
+    assert len(found["crash"].log_tail.splitlines()) == local.TAIL
+
+
+def test_the_tail_is_of_this_run(job, tmp_path: Path) -> None:
+    outcomes(job("crash", "same"))
+    found = outcomes(job("leave", "same"))["same"]
+    assert "Traceback" not in found.log_tail
+    assert "Traceback" in (tmp_path / "same" / "log.txt").read_text()
+
+
+def test_an_old_answer_is_not_taken_for_a_new_one(job) -> None:
+    assert outcomes(job("answer", "same"))["same"].status == "ok"
+    assert outcomes(job("die", "same"))["same"].status == "killed"
+
+
+@pytest.mark.parametrize("do", ["hang", "hang_on"])
+def test_a_deadline_ends_a_job(job, do: str) -> None:
+    found = outcomes(job(do, deadline=1.0, beats=1))[do]
+    assert (found.status, found.phase) == ("timeout", "strange")
+    assert found.reason == "it did not end within 1 s"
+
+
+def test_silence_ends_a_job_and_signs_of_life_do_not(job) -> None:
+    found = outcomes(job("hang", stall=1.5), job("answer", beats=25, stall=1.5), at_once=2)
+    assert found["hang"].reason == "it gave no sign of life for 1.5 s"
+    assert found["answer"].status == "ok"
+
+
+# ---------------------------------------------------------------------------- order
+
+
+def test_a_job_waits_for_its_needs(job) -> None:
+    heard = Heard()
+    jobs = [job("answer", "c", "a", "b"), job("answer", "b", "a"), job("answer", "a")]
+    found = outcomes(*jobs, at_once=3, listen=heard)
+    assert heard.started() == ["a", "b", "c"]
+    assert list(found) == ["a", "b", "c"]
+
+
+def test_a_need_that_is_no_job_of_the_run_is_met(job) -> None:
+    assert outcomes(job("answer", "a", "done long ago"))["a"].status == "ok"
+
+
+def test_a_failed_need_is_the_end_of_all_that_need_it(job) -> None:
+    heard = Heard()
+    jobs = [job("crash", "a"), job("answer", "b", "a"), job("answer", "c", "b"), job("answer", "d")]
+    found = outcomes(*jobs, listen=heard)
+    assert found["a"] == found["b"] == found["c"]
+    assert found["d"].status == "ok"
+    assert heard.started() == ["a", "d"]
+
+
+def test_jobs_run_at_once_up_to_the_number(job, tmp_path: Path) -> None:
+    doors = [str(tmp_path / name) for name in ("one", "two")]
+    pair = [
+        job("meet", "a", own=doors[0], other=doors[1]),
+        job("meet", "b", own=doors[1], other=doors[0]),
+    ]
+    assert {out.status for out in outcomes(*pair, at_once=2).values()} == {"ok"}
+
+
+def test_one_at_a_time_is_one_at_a_time(job) -> None:
+    seen: list[str] = []
+    jobs = [job("answer", "a"), job("answer", "b")]
+    for ended, _ in LocalExecutor(1).run(jobs, lambda job, event: seen.append(job.key)):
+        seen.append(f"{ended.key} ended")
+    assert seen == ["a", "a", "a ended", "b", "b", "b ended"]
+
+
+# ---------------------------------------------------------------------------- nothing is left
+
+
+def pids(path: Path) -> list[int]:
+    wait_until(path.exists)
+    return [int(word) for word in path.read_text().split()]
+
+
+def test_cancelling_stops_the_whole_process_group(job, tmp_path: Path) -> None:
+    executor, noted = LocalExecutor(1), tmp_path / "pids"
+    jobs = [job("leave_a_child", pids=str(noted), hang=True), job("answer")]
+
+    def listen(job: Job, event: Mapping[str, Any]) -> None:
+        if event["event"] == "phase":
+            wait_until(noted.exists)
+            executor.cancel()
+
+    found = [(j.key, out.status) for j, out in executor.run(jobs, listen)]
+    assert found == [("leave_a_child", "interrupted")]
+    assert not any(map(alive, pids(noted)))
+
+
+def test_leaving_the_loop_stops_the_workers(job, tmp_path: Path) -> None:
+    noted = tmp_path / "pids"
+    jobs = [job("leave_a_child", "a", pids=str(noted), hang=True), job("answer")]
+    run = LocalExecutor(2).run(jobs, Heard())
+    assert next(run)[0].key == "answer"
+    both = pids(noted)
+    run.close()
+    wait_until(lambda: not any(map(alive, both)))
+
+
+def test_what_a_job_left_running_is_stopped(job, tmp_path: Path) -> None:
+    noted = tmp_path / "pids"
+    found = outcomes(job("leave_a_child", pids=str(noted)))
+    assert found["leave_a_child"].status == "ok"
+    wait_until(lambda: not any(map(alive, pids(noted))))
+
+
+RUN_ONE = """
+import sys
+from pathlib import Path
+from timbrebench.benchmarks.executors import local
+from timbrebench.benchmarks.jobs import Job
+
+local.WORKER = "strange_jobs"
+data = {"do": "leave_a_child", "pids": sys.argv[2], "hang": True}
+job = Job("a", "strange", "a", Path(sys.argv[1]), data)
+list(local.LocalExecutor().run([job], lambda job, event: None))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+def test_a_killed_parent_leaves_no_worker(tmp_path: Path) -> None:
+    noted = tmp_path / "pids"
+    words = [sys.executable, "-c", RUN_ONE, str(tmp_path / "job"), str(noted)]
+    parent = subprocess.Popen(words)
+    worker, child = pids(noted)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_until(lambda: not alive(worker))
+    os.kill(child, signal.SIGKILL)  # a worker's own children are beyond this
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+def test_a_worker_whose_parent_is_gone_already_ends() -> None:
+    """The parent may have any number: in a container it is 1."""
+    program = "from timbrebench.benchmarks.worker import die_with_parent\nimport os, sys\n"
+    program += "die_with_parent(os.getppid() + int(sys.argv[1])); sys.exit(7)"
+    codes = [subprocess.call([sys.executable, "-c", program, n]) for n in ("0", "1")]
+    assert codes == [7, 1]

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from timbrebench.methods.diffusion.parameterisation import (
+    OBJECTIVES,
+    diffuse,
+    target_of,
+    to_noise,
+    to_x0,
+    weight_of,
+)
+
+T = torch.linspace(0.05, 0.95, 7, dtype=torch.float64)[:, None, None, None]
+ALPHA, SIGMA = torch.cos(T), torch.sin(T)
+SNR = (ALPHA / SIGMA) ** 2
+
+
+def pair():
+    torch.manual_seed(0)
+    return torch.randn(2, 7, 1, 3, 4, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_right_answer_gives_back_data_and_noise(objective):
+    x0, noise = pair()
+    x_t = diffuse(x0, noise, ALPHA, SIGMA)
+    answer = target_of(objective, x0, noise, ALPHA, SIGMA)
+    found = to_x0(objective, answer, x_t, ALPHA, SIGMA)
+    torch.testing.assert_close(found, x0)
+    torch.testing.assert_close(to_noise(found, x_t, ALPHA, SIGMA), noise)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_min_snr_weighs_the_same_error_of_x0_alike(objective):
+    x0, noise = pair()
+    x_t = diffuse(x0, noise, ALPHA, SIGMA)
+    answer = target_of(objective, x0, noise, ALPHA, SIGMA) + 0.01
+    error_of_x0 = (to_x0(objective, answer, x_t, ALPHA, SIGMA) - x0).square()
+    weighted = weight_of("min-snr", objective, ALPHA, SIGMA) * 0.01**2
+    torch.testing.assert_close(weighted.expand_as(x0), SNR.clamp(max=5.0) * error_of_x0)
+
+
+def test_min_snr_of_v_is_the_published_form():
+    weight = weight_of("min-snr", "v", ALPHA, SIGMA)
+    torch.testing.assert_close(weight, SNR.clamp(max=5.0) / (SNR + 1))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_weights_are_finite_at_both_ends(objective):
+    ends = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    assert weight_of("min-snr", objective, *ends).isfinite().all()
+    assert (weight_of("none", objective, *ends) == 1).all()
