@@ -15,6 +15,7 @@ from timbrebench.methods.controls.plugin import INFOS as CONTROLS
 from timbrebench.methods.files.plugin import INFOS as FILES
 from timbrebench.methods.ldm.plugin import INFO as LDM
 from timbrebench.methods.palette.plugin import INFO as PALETTE
+from timbrebench.methods.regress.plugin import INFO as REGRESS
 
 VOCODERS = [
     VocoderInfo(
@@ -26,18 +27,19 @@ VOCODERS = [
     ),
     VocoderInfo(
         "soundstream",
-        "the SoundStream mel decoder, from the user's ONNX file (-o soundstream.path=FILE)",
+        "the SoundStream mel decoder, from the user's ONNX file (soundstream:FILE)",
         "timbrebench.core.vocoders:SoundStreamOnnx",
         SoundStreamOptions,
         source="https://tfhub.dev/google/soundstream/mel/decoder/music/1",
         mels=("soundstream",),
+        argument="path",
     ),
 ]
 
 
 @hookimpl
 def timbrebench_methods() -> list[MethodInfo]:
-    return [PALETTE, LDM, *CONTROLS, *FILES]
+    return [PALETTE, LDM, REGRESS, *CONTROLS, *FILES]
 
 
 @hookimpl

@@ -64,9 +64,7 @@ def test_code_of_a_package_is_all_of_it(package: Path) -> None:
     assert changed(package, "one/deep/helper.py", info("apkg:Model"))
 
 
-def test_code_of_a_lone_module_is_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_code_of_a_lone_module_is_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("lone", "neighbour"):
         tmp_path.joinpath(f"{name}.py").write_text("")

@@ -47,7 +47,7 @@ def test_an_embedding_makes_a_metric() -> None:
 
 
 def test_an_unknown_name_comes_with_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="unknown method 'oracel'. Did you mean oracle?"):
+    with pytest.raises(UnknownName, match=r"unknown method 'oracel'. Did you mean oracle?"):
         registry().find("method", "oracel")
 
 

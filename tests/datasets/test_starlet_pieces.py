@@ -55,7 +55,21 @@ def test_pieces_vary_in_key_mode_metre_tempo_and_dynamics(repertoire):
     tempi = [f["tempo"] for f in facts]
     assert min(tempi) < 75 and max(tempi) > 120 and all(66 <= t <= 132 for t in tempi)
     velocities = [n.velocity for p in repertoire.values() for ns in p.parts.values() for n in ns]
-    assert min(velocities) < 50 and max(velocities) > 105
+    assert min(velocities) < 70 and max(velocities) > 105
+
+
+def test_each_twelve_pieces_of_a_split_have_all_tonics(repertoire):
+    for split, first in (("train", 0), ("train", 12), ("test", 0)):
+        keys = [repertoire[f"{split}-{n:03d}"].facts["key"] for n in range(first, first + 12)]
+        assert len({str(key).split()[0] for key in keys}) == 12
+
+
+def test_pieces_begin_at_once_and_sound_until_the_end(repertoire):
+    for piece in repertoire.values():
+        notes = [n for part in piece.parts.values() for n in part]
+        assert min(n.start for n in notes) < 1.0
+        # The slowest: half a second to ring, a rest of an eighth, a long note cut short.
+        assert max(n.start + n.duration for n in notes) > piece.seconds - 1.8
 
 
 def test_a_line_has_rests_and_legato_and_is_one_note_at_a_time(repertoire):

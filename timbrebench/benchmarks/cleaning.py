@@ -1,5 +1,6 @@
 """What of a run folder nothing needs any more."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,8 @@ def removable(root: Path) -> list[Part]:
     """Replaced cells, models that no shown cell uses, half-written files."""
     store = Store(root)
     shown = set(store.read_run()["cells"].values())
-    used = {key for cell in shown for key in _stages(store, cell)}
     cells = [read_or_none(store.cell(cell) / "cell.json") or {} for cell in shown]
+    used = {key for cell in cells for key in cell.get("stages", [])}
     references = {cell.get("references", "") for cell in cells}
     parts = [
         *_others(root / "cells", shown, "replaced by a newer cell"),
@@ -35,9 +36,15 @@ def removable(root: Path) -> list[Part]:
     return parts
 
 
-def _stages(store: Store, cell: str) -> list[str]:
-    result = read_or_none(store.cell(cell) / "result.json") or {}
-    return list(result.get("stages", []))
+def remove(root: Path) -> list[Part]:
+    """Removes all of it, unless a run is writing to the folder; returns what went."""
+    store = Store(root)
+    store.read_run()
+    with store.writing():
+        parts = removable(root)
+        for part in parts:
+            shutil.rmtree(part.path) if part.path.is_dir() else part.path.unlink()
+    return parts
 
 
 def _others(folder: Path, kept: set[str], why: str) -> Iterator[Part]:

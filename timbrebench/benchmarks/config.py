@@ -91,7 +91,7 @@ def parse_seeds(words: Sequence[Any]) -> tuple[int, ...]:
         return tuple(dict.fromkeys(int(str(word)) for word in words))
     except ValueError:
         told = ",".join(map(str, words))
-        raise BenchError(f"seeds are whole numbers, not '{told}'.", hint="Like 0,1,2") from None
+        raise BenchError(f"--seeds takes whole numbers, not '{told}'.", hint="Like 0,1,2") from None
 
 
 def parse_option(text: str) -> tuple[str, str, str]:

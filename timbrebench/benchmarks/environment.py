@@ -72,9 +72,11 @@ def _gpus() -> list[str]:
 
 def _git() -> str | None:
     """The commit of the sources, '+' for a changed tree; None where they are no checkout."""
-    folder = str(Path(__file__).parent)
-    commit = _said(["git", "-C", folder, "rev-parse", "--short=12", "HEAD"])
-    changed = _said(["git", "-C", folder, "status", "--porcelain", "--untracked-files=no"])
+    git = ["git", "-C", str(Path(__file__).parent)]
+    if not _said([*git, "ls-files", Path(__file__).name]):
+        return None  # installed, maybe within a checkout of something else
+    commit = _said([*git, "rev-parse", "--short=12", "HEAD"])
+    changed = _said([*git, "status", "--porcelain", "--untracked-files=no"])
     return commit[0] + ("+" if changed else "") if commit else None
 
 

@@ -1,6 +1,7 @@
 """What a method makes of the test tracks: estimates as audio, each with its times."""
 
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.store import Store, file_name
 from timbrebench.core import audio, files, seeds
-from timbrebench.core.errors import BenchError, NotApplicable
+from timbrebench.core.errors import BenchError, NotApplicable, one_line
 from timbrebench.core.interfaces import Vocoder
 from timbrebench.core.mel import denormalise
+from timbrebench.core.memory import is_out_of_memory
 from timbrebench.core.records import Clip, Mels, Task, Track
 from timbrebench.core.registry import create, registry
 
@@ -73,16 +75,17 @@ class Estimator:
         }
         try:
             estimate = self._estimate(task, track, record)
-        except NotApplicable as reason:
-            return record | {"status": "not_applicable", "reason": str(reason)}
-        except (BenchError, ValueError, RuntimeError, ArithmeticError, LookupError, TypeError) as e:
-            if "out of memory" in str(e).lower() or isinstance(e, MemoryError):
+        except NotApplicable as error:
+            return record | {"status": "not_applicable", "reason": one_line(error)}
+        except Exception as error:  # a plugin may raise anything: it ends its own item only
+            if is_out_of_memory(error):
                 raise
-            return record | {"status": "failed", "reason": f"{type(e).__name__}: {e}"}
+            traceback.print_exc()
+            return record | {"status": "failed", "reason": one_line(error)}
         name = Path("estimates") / task.folder / f"{file_name(track.id)}.flac"
-        audio.write(self.folder / name, estimate.samples, estimate.rate)
+        gain = audio.write(self.folder / name, estimate.samples, estimate.rate)
         self._keep_references(task, track)
-        return record | {"file": str(name), "audio_seconds": estimate.seconds}
+        return record | {"file": str(name), "audio_seconds": estimate.seconds, "gain": gain}
 
     def _estimate(self, task: Task, track: Track, record: dict[str, Any]) -> Clip:
         """The estimate at the source's level and RATE; a derived task's is a sum of others."""
@@ -94,10 +97,13 @@ class Estimator:
         return self._part(task, track, record)
 
     def _part(self, task: Task, track: Track, record: dict[str, Any]) -> Clip:
-        if (task, track.id) not in self.made:
-            clip = self._call(task, track, record)
+        """The estimate of a direct task; those that derived tasks are summed from are kept."""
+        if (task, track.id) in self.made:
+            return self.made[task, track.id]
+        clip = self._call(task, track, record)
+        if any(task in derived.parts for derived in self.session.tasks):
             self.made[task, track.id] = clip
-        return self.made[task, track.id]
+        return clip
 
     def _call(self, task: Task, track: Track, record: dict[str, Any]) -> Clip:
         method = self.session.method
@@ -112,11 +118,9 @@ class Estimator:
             started = time.monotonic()
             given = method.transfer([level], task, [styles], [rng])
         record["infer_seconds"] += time.monotonic() - started
-        clip = self._as_clip(given, record)
-        clip = Clip(audio.resample(clip.samples, clip.rate, RATE), RATE, task.target, track.id)
-        if not np.isfinite(clip.samples).all():
-            raise BenchError("the estimate has samples that are no numbers.")
-        samples = audio.match_rms(clip.samples, audio.rms(level.samples))
+        clip = _checked(self._as_clip(given, record))
+        samples = audio.resample(clip.samples, clip.rate, RATE)
+        samples = audio.match_rms(samples, audio.rms(level.samples))
         return Clip(samples, RATE, task.target, track.id)
 
     def _as_clip(self, given: Mels | list[Clip], record: dict[str, Any]) -> Clip:
@@ -149,6 +153,15 @@ class Estimator:
             path = self.store.reference(self.cell["references"], instrument, track.id)
             if not path.exists():
                 audio.write(path, self._load(track.id, instrument).samples, RATE)
+
+
+def _checked(clip: Clip) -> Clip:
+    shape = np.shape(clip.samples)
+    if len(shape) != 1 or not shape[0]:
+        raise BenchError(f"the estimate has samples of shape {list(shape)}, not [n].")
+    if not np.isfinite(clip.samples).all():
+        raise BenchError("the estimate has samples that are no numbers.")
+    return clip
 
 
 def _only(given: Sequence[Any]) -> Any:

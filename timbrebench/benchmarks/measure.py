@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
-from timbrebench.core.errors import BenchError, CannotMeasure
+from timbrebench.core.errors import CannotMeasure, one_line
 from timbrebench.core.manifest import Entry
 from timbrebench.core.registry import create
 
@@ -52,7 +52,5 @@ def ask(
     """(answer, '') or (None, why there is none): a failure is a row, never the end."""
     try:
         return function(*args, **kwargs), ""
-    except (CannotMeasure, BenchError) as error:
-        return None, str(error)
-    except Exception as error:  # a plugin's own mistake, told as such
-        return None, f"{type(error).__name__}: {error}"
+    except Exception as error:  # a plugin may raise anything
+        return None, one_line(error)

@@ -1,8 +1,6 @@
 """Carries a plan out: jobs in processes, outcomes into the store. Knows plugins by name only."""
 
-import contextlib
 import dataclasses
-import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +47,7 @@ class Result:
     """How a run ended: the status of each cell, by its key."""
 
     statuses: dict[str, str] = field(default_factory=dict)
+    failed_items: int = 0
     interrupted: bool = False
 
     @property
@@ -59,7 +58,8 @@ class Result:
         found = list(self.statuses.values())
         if found and all(s == "impossible" for s in found):
             return 2
-        return 0 if all(s in ("ok", "impossible") for s in found) else 1
+        well = all(s in ("ok", "impossible") for s in found) and not self.failed_items
+        return 0 if well else 1
 
 
 class Runner:
@@ -75,8 +75,7 @@ class Runner:
         self.result = Result()
 
     def run(self) -> Result:
-        self.store.open_for_writing()
-        with _locked(self.store.root):
+        with self.store.writing():
             self._write_run()
             self._prepare()
             self._trace()
@@ -125,14 +124,13 @@ class Runner:
                 self._write_result(cell, self.broken[cell.key])
                 continue
             record = describe(cell, self.plan.config)
-            files.write_json(self.store.cell(cell.key) / "cell.json", record)
+            self._write_cell(cell, record)
             for stage in self.stages.get(cell.key, []):
                 if not stage_done(self.store, stage["key"]):
                     jobs.setdefault(stage["key"], self._train_job(cell, record, stage))
-            if self._scored(cell) and not any(
-                s["key"] in jobs for s in self.stages.get(cell.key, [])
-            ):
-                self.result.statuses[cell.key] = "ok"
+            untrained = [s for s in self.stages.get(cell.key, []) if s["key"] in jobs]
+            if not untrained and (result := self._scored(cell)):
+                self._note(cell, "ok", result)
             else:
                 jobs[f"cell:{cell.key}"] = self._evaluate_job(cell, record)
         return list(jobs.values())
@@ -174,11 +172,15 @@ class Runner:
             stall=self.limits.stall,
         )
 
-    def _scored(self, cell: Cell) -> bool:
-        """Whether the cell is done with just these metrics."""
-        result = read_or_none(self.store.cell(cell.key) / "result.json") or {}
+    def _scored(self, cell: Cell) -> dict[str, Any] | None:
+        """The result of a cell that is done with just these metrics."""
+        result = self._old_result(cell)
         asked = [files.digest(metric_record(m)) for m in self.plan.metrics]
-        return result.get("status") == "ok" and result.get("metrics") == asked
+        done = result.get("status") == "ok" and result.get("metrics") == asked
+        return result if done else None
+
+    def _old_result(self, cell: Cell) -> dict[str, Any]:
+        return read_or_none(self.store.cell(cell.key) / "result.json") or {}
 
     # ------------------------------------------------------------------ outcomes
 
@@ -190,21 +192,32 @@ class Runner:
 
     def _write_result(self, cell: Cell, outcome: Outcome) -> None:
         answer = outcome.answer
+        self._note(cell, outcome.status, answer)
+        if outcome.status == "interrupted" and self._old_result(cell).get("status") == "ok":
+            return  # it has the scores of other metrics; those asked for are made next time
         result = {
             "status": outcome.status,
             "phase": outcome.phase,
             "reason": outcome.reason,
             "log_tail": outcome.log_tail,
-            "stages": [s["key"] for s in self.stages.get(cell.key, [])],
             "outcome": answer.get("outcome", {}),
+            "failed_items": answer.get("failed_items", 0),
             "scores": answer.get("scores", []),
             "metrics": [files.digest(metric_record(m)) for m in self.plan.metrics],
         }
         folder = self.store.cell(cell.key)
         if not (folder / "cell.json").exists():
-            files.write_json(folder / "cell.json", describe(cell, self.plan.config))
+            self._write_cell(cell, describe(cell, self.plan.config))
         files.write_json(folder / "result.json", result)
-        self.result.statuses[cell.key] = outcome.status
+
+    def _note(self, cell: Cell, status: str, answer: Mapping[str, Any]) -> None:
+        self.result.statuses[cell.key] = status
+        self.result.failed_items += answer.get("failed_items", 0)
+
+    def _write_cell(self, cell: Cell, record: Mapping[str, Any]) -> None:
+        """cell.json names the stages before they are trained: a killed run's are in use."""
+        stages = [s["key"] for s in self.stages.get(cell.key, [])]
+        files.write_json(self.store.cell(cell.key) / "cell.json", {**record, "stages": stages})
 
     def _finish(self) -> None:
         for cell in self.plan.cells:
@@ -213,7 +226,7 @@ class Runner:
             elif cell.key not in self.result.statuses:
                 self._write_result(cell, Outcome("interrupted", reason="stopped by the user"))
         self._write_run()
-        keys = files.read_json(self.store.run_file)["cells"].values()
+        keys = dict.fromkeys(files.read_json(self.store.run_file)["cells"].values())
         name = self.store.root.name
         write_scores(self.store, (row for key in keys for row in cell_rows(self.store, name, key)))
 
@@ -221,8 +234,7 @@ class Runner:
 
     def _write_run(self) -> None:
         """run.json; the cells that it shows are the newest of each place in the table."""
-        old = read_or_none(self.store.run_file) or {}
-        cells = dict(old.get("cells", {})) if old.get("schema") == SCHEMA else {}
+        cells = self.store.read_run()["cells"] if self.store.run_file.exists() else {}
         cells |= {cell.place: cell.key for cell in self.plan.cells}
         run = {
             "schema": SCHEMA,
@@ -232,16 +244,3 @@ class Runner:
             "cells": cells,
         }
         files.write_json(self.store.run_file, run)
-
-
-@contextlib.contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Two runs into one folder at once: the second is refused."""
-    with (root / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BenchError(
-                f"another bench run is writing to {root}.", hint="Wait for it, or use --out DIR."
-            ) from None
-        yield

@@ -80,16 +80,14 @@ class Scorer:
             reason = "the item has no counterpart by the target"
             return _all(entry, task, track, "not_applicable", reason)
         told = "target" if item["target"] else "source"
-        values, reason = measure.ask(self._measure_pair, metric, against, item, entry.info.rate)
-        if values is None:
-            return _all(entry, task, track, "failed", reason, reference=told)
-        return [_row(m, task, track, values.get(m.name), told) for m in entry.info.measures]
 
-    def _measure_pair(
-        self, metric: Any, against: str, item: Mapping[str, Any], rate: int
-    ) -> dict[str, float]:
-        reference = self._reference(against, item["track"], rate)
-        return metric.measure(reference, self._estimate(item, rate))
+        def measured() -> list[Row]:
+            reference = self._reference(against, track, entry.info.rate)
+            values = metric.measure(reference, self._estimate(item, entry.info.rate))
+            return [_row(m, task, track, values.get(m.name), told) for m in entry.info.measures]
+
+        rows, reason = measure.ask(measured)
+        return _all(entry, task, track, "failed", reason, told) if rows is None else rows
 
     def _items(self, task: Task) -> list[dict[str, Any]]:
         return [i for i in self.items if i["task"] == task.name]
@@ -110,12 +108,15 @@ class Scorer:
             return _all(entry, task, "", first["status"], first["reason"])
         references, told = self._reference_set(task.target, entry.info.rate)
         estimates = [self._estimate(i, entry.info.rate) for i in items]
-        answer, reason = measure.ask(metric.measure, references, estimates)
-        if answer is None:
-            return _all(entry, task, "", "failed", reason, reference=told)
-        values, details = answer
-        known = {"n": details.get("n"), "details": {**details, "items": _tracks(items)}}
-        return [_row(m, task, "", values.get(m.name), told) | known for m in entry.info.measures]
+
+        def measured() -> list[Row]:
+            values, details = metric.measure(references, estimates)
+            known = {"n": details.get("n"), "details": {**details, "items": _tracks(items)}}
+            rows = [_row(m, task, "", values.get(m.name), told) for m in entry.info.measures]
+            return [row | known for row in rows]
+
+        rows, reason = measure.ask(measured)
+        return _all(entry, task, "", "failed", reason, told) if rows is None else rows
 
     def _reference_set(self, instrument: str, rate: int) -> tuple[list[Clip], str]:
         """What a set of estimates is held against: the target's training tracks.
@@ -133,10 +134,12 @@ class Scorer:
     # ------------------------------------------------------------------ by cell
 
     def _cell_rows(self, entry: Entry, metric: Any, outcome: Mapping[str, Any]) -> list[Row]:
-        values, reason = measure.ask(metric.measure, outcome)
-        if values is None:
-            return _all(entry, None, "", "failed", reason)
-        return [_row(m, None, "", values.get(m.name), "") for m in entry.info.measures]
+        def measured() -> list[Row]:
+            values = metric.measure(outcome)
+            return [_row(m, None, "", values.get(m.name), "") for m in entry.info.measures]
+
+        rows, reason = measure.ask(measured)
+        return _all(entry, None, "", "failed", reason) if rows is None else rows
 
 
 def chosen_metric(choice: Mapping[str, Any]) -> Chosen:

@@ -9,12 +9,15 @@ references/KEY/     the test stems that estimates are made from and compared wit
 scores.csv, scores.jsonl   every row of every cell shown
 """
 
+import contextlib
+import errno
+import fcntl
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
@@ -28,6 +31,10 @@ from timbrebench.core.results import (
 )
 
 SCHEMA = 1
+_UNWRITABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+    *(errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG),
+)
 
 
 @dataclass(frozen=True)
@@ -55,15 +62,29 @@ class Store:
     def run_file(self) -> Path:
         return self.root / "run.json"
 
-    def open_for_writing(self) -> None:
-        """Makes the folder; an error in words where that cannot be."""
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Makes the folder and holds it for one writer. A second writer, and a folder that cannot
+        be written or is full, are errors in words."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            files.write_text(self.root / ".writable", "")
-            (self.root / ".writable").unlink()
+            with (self.root / ".lock").open("w") as lock:
+                self._hold(lock)
+                yield
         except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
             raise BenchError(
                 f"cannot write to {self.root}: {error.strerror}.", hint="Name another: --out DIR"
+            ) from error
+
+    def _hold(self, lock: IO[str]) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BenchError(
+                f"another bench run is writing to {self.root}.",
+                hint="Wait for it, or use --out DIR.",
             ) from None
 
     def read_run(self) -> dict[str, Any]:
@@ -74,7 +95,7 @@ class Store:
                 hint="Make one: bench run --out DIR",
             )
         run = read_or_none(self.run_file)
-        if run is None or run.get("schema") != SCHEMA:
+        if not isinstance(run, dict) or run.get("schema") != SCHEMA:
             raise BenchError(
                 f"{self.run_file} is damaged, or of another version of timbrebench.",
                 hint="Run again into a new folder: bench run --out DIR",
@@ -85,7 +106,8 @@ class Store:
 def file_name(name: str) -> str:
     """A name as a file's: readable, and distinct for distinct names."""
     safe = re.sub(r"[^\w+.-]", "_", name).lstrip(".-") or "_"
-    return safe if safe == name and len(safe) < 100 else f"{safe[:80]}-{files.digest(name, 4)}"
+    short = safe.encode()[:80].decode(errors="ignore")  # file systems count bytes
+    return name if name == safe == short else f"{short}-{files.digest(name, 4)}"
 
 
 def read_or_none(path: Path) -> Any:
@@ -137,7 +159,7 @@ def read_run(root: Path) -> RunRecord:
     """A run folder as reports see it."""
     store = Store(root)
     run = store.read_run()
-    keys = list(run["cells"].values())
+    keys = list(dict.fromkeys(run["cells"].values()))
     cells = [_read_cell(store, key) for key in keys]
     stages = {s: _read_stage(store, s) for cell in cells for s in cell.stages}
     rows = [row for key in keys for row in cell_rows(store, root.name, key)]
@@ -165,7 +187,7 @@ def _read_cell(store: Store, key: str) -> CellRecord:
         log_tail=result.get("log_tail", ""),
         options=cell.get("options", {}),
         budget=cell.get("budget", {}),
-        stages=result.get("stages", []),
+        stages=cell.get("stages", []),
         outcome=result.get("outcome", {}),
         items=_read_items(store, cell, folder),
     )
@@ -191,7 +213,7 @@ def _read_stage(store: Store, key: str) -> StageRecord:
     folder = store.model(key)
     record = read_or_none(folder / "stage.json")
     if record is None:
-        return StageRecord(key, key, "failed", 0, None, None, {})
+        return StageRecord(key, key, "unfinished", 0, None, None, {})
     curve = (folder / "curve.jsonl").read_text() if (folder / "curve.jsonl").exists() else ""
     return StageRecord(
         key=key,

@@ -1,5 +1,6 @@
 """Stage plans of a plan's cells, traced in a worker once and kept in the cache."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from timbrebench.benchmarks.apart import run_apart
 from timbrebench.benchmarks.plan import Cell, Plan
 from timbrebench.benchmarks.records import describe
 from timbrebench.benchmarks.store import read_or_none
-from timbrebench.core import files
+from timbrebench.core import files, memory
 
 DEADLINE = 300.0  # seconds
 
@@ -46,7 +47,13 @@ def _trace(cells: list[Cell], plan: Plan) -> dict[str, dict[str, Any]]:
 
 
 def _path(cell: Cell) -> Path:
-    return files.cache_root() / "plans" / f"{cell.key}.json"
+    return files.cache_root() / "plans" / f"{cell.key}-{_code()}.json"
+
+
+@functools.cache
+def _code() -> str:
+    """Hash of what counts and divides the budget: where it is another, plans are made anew."""
+    return files.digest_of_files([Path(memory.__file__), Path(__file__).with_name("session.py")])
 
 
 def _keep(path: Path, value: Any) -> None:

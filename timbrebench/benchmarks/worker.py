@@ -7,6 +7,7 @@ printed, by us or by a library, goes to the job's log.
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from timbrebench.core import files
-from timbrebench.core.errors import BenchError
-from timbrebench.core.memory import phase
+from timbrebench.core.errors import BenchError, one_line
+from timbrebench.core.memory import is_out_of_memory, phase
 
 PR_SET_PDEATHSIG = 1
 
@@ -61,18 +62,10 @@ def _answer(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
         return {"status": "ok", **JOBS[job["kind"]](job, events)}
     except BenchError as error:
         return {"status": "failed", "phase": events.phase, "reason": str(error)}
-    except MemoryError as error:
-        return {"status": "oom", "phase": events.phase, "reason": str(error) or "out of memory"}
     except Exception as error:  # a plugin may raise anything: it ends its own job only
         traceback.print_exc()
-        status = "oom" if _out_of_memory(error) else "failed"
-        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        return {"status": status, "phase": events.phase, "reason": reason}
-
-
-def _out_of_memory(error: Exception) -> bool:
-    text = f"{type(error).__name__} {error}".lower()
-    return "outofmemory" in text or "can't allocate memory" in text or "out of memory" in text
+        status = "oom" if is_out_of_memory(error) else "failed"
+        return {"status": status, "phase": events.phase, "reason": one_line(error)}
 
 
 # ------------------------------------------------------------------ the kinds of jobs
@@ -109,7 +102,7 @@ def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
             cells[key] = {"stages": Session(cell).stage_plans()}
         except Exception as error:  # of one method: the others' plans stand
             traceback.print_exc()
-            cells[key] = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+            cells[key] = {"error": one_line(error)}
         events(
             {"event": "progress", "what": "plan", "share": len(cells) / len(job["data"]["cells"])}
         )
@@ -158,7 +151,8 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     use_threads(job["threads"])
     session = Session(data["cell"])
     outcome = read_or_none(folder / "outcome.json")
-    if outcome is None or read_or_none(folder / "estimates.json") is None:
+    if outcome is None or _all_failed(read_or_none(folder / "estimates.json")):
+        shutil.rmtree(folder / "scores", ignore_errors=True)  # of estimates now replaced
         events.enter("estimate")
         with phase("estimate", memory):
             session.stages  # noqa: B018 (a method may learn from it what its cell is)
@@ -168,8 +162,7 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
         outcome = _outcome(record, memory, data["stages"], store)
         files.write_json(folder / "outcome.json", outcome)
     events.enter("score")
-    with phase("score", memory):
-        scores = Scorer(session, store, folder, events).run(data["metrics"], outcome)
+    scores = Scorer(session, store, folder, events).run(data["metrics"], outcome)
     return {"scores": scores, "outcome": outcome, **_verdict(folder)}
 
 
@@ -202,13 +195,22 @@ def _outcome(
     }
 
 
+def _all_failed(estimates: Mapping[str, Any] | None) -> bool:
+    """Whether there is nothing to score; what all items lacked may be there the next time."""
+    statuses = {i["status"] for i in estimates["items"]} if estimates else {"failed"}
+    return "failed" in statuses and "ok" not in statuses
+
+
 def _verdict(folder: Path) -> dict[str, Any]:
     """A cell is ok if it made anything; where all its items failed, so has it."""
-    items = files.read_json(folder / "estimates.json")["items"]
-    failed = [i for i in items if i["status"] == "failed"]
-    if failed and not any(i["status"] == "ok" for i in items):
+    estimates = files.read_json(folder / "estimates.json")
+    failed = [i for i in estimates["items"] if i["status"] == "failed"]
+    if _all_failed(estimates):
         return {"status": "failed", "phase": "estimate", "reason": failed[0]["reason"]}
-    return {"failed_items": len(failed)}
+    if not failed:
+        return {}
+    reason = f"{len(failed)} of {len(estimates['items'])} items failed: {failed[0]['reason']}"
+    return {"failed_items": len(failed), "reason": reason}
 
 
 def _as_progress(events: Events) -> Callable[[str, float], None]:

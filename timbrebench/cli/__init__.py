@@ -64,13 +64,17 @@ def main(arguments: list[str] | None = None) -> int:
     except BenchError as error:
         click.echo(f"Error: {error}", err=True)
         return error.exit_code
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()  # the reader of our output has gone: nothing to say to it
+            return 0
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"Error: {where}{error.strerror or error}. What was done is kept.", err=True)
+        return 2
     except click.exceptions.Abort:
         click.echo("Interrupted.", err=True)
         return 130
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nothing to say to it
-        return 0
     return code if isinstance(code, int) else 0

@@ -1,6 +1,5 @@
 """``bench clean``."""
 
-import shutil
 from pathlib import Path
 
 import click
@@ -17,12 +16,9 @@ def command(run: Path, yes: bool, as_json: bool) -> None:
 
     That is: cells that newer ones have replaced, models that no shown cell uses, leftovers.
     """
-    from timbrebench.benchmarks.cleaning import removable
+    from timbrebench.benchmarks.cleaning import removable, remove
 
-    found = removable(run)
-    if yes:
-        for part in found:
-            shutil.rmtree(part.path) if part.path.is_dir() else part.path.unlink()
+    found = remove(run) if yes else removable(run)
     total = sum(part.size for part in found)
     rows = [
         {"path": str(p.path.relative_to(run)), "why": p.why, "size": bytes_text(p.size)}

@@ -45,8 +45,9 @@ def list_data(data_root: str | None, as_json: bool) -> None:
 
 
 def _dataset_row(entry: Any, data_root: str | None) -> dict[str, Any]:
-    from timbrebench.benchmarks.plan import choose, read_corpus
+    from timbrebench.benchmarks.choices import choose
     from timbrebench.benchmarks.plan import data_root as root_of
+    from timbrebench.benchmarks.plan import read_corpus
     from timbrebench.core.registry import registry
 
     config = _config(entry.name, data_root, ())
@@ -103,7 +104,7 @@ def _prepare_weights(name: str, url: str, file: Path | None) -> None:
 
 
 def _prepare_dataset(name: str, data_root: str | None, options: tuple[str, ...]) -> None:
-    from timbrebench.benchmarks.plan import check_owners, choose
+    from timbrebench.benchmarks.choices import check_owners, choose
     from timbrebench.benchmarks.plan import data_root as root_of
     from timbrebench.core.registry import create, registry
 
@@ -133,9 +134,10 @@ def info(
     name: str, data_root: str | None, options: tuple[str, ...], split: str, as_json: bool
 ) -> None:
     """Show a dataset's card: tracks by split, seconds, instruments, task groups."""
+    from timbrebench.benchmarks.choices import choose
     from timbrebench.benchmarks.environment import describe_corpus
-    from timbrebench.benchmarks.plan import choose, read_corpus
     from timbrebench.benchmarks.plan import data_root as root_of
+    from timbrebench.benchmarks.plan import read_corpus
     from timbrebench.core.registry import registry
     from timbrebench.core.splits import apply_split
 

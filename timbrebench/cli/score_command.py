@@ -26,8 +26,8 @@ def command(
     as_json: bool,
 ) -> int:
     """Score a folder of audio against another: files of equal names are compared."""
+    from timbrebench.benchmarks.choices import choose_metrics, parse_words
     from timbrebench.benchmarks.config import RunConfig
-    from timbrebench.benchmarks.plan import choose_metrics, parse_words
     from timbrebench.benchmarks.records import metric_record
     from timbrebench.benchmarks.score import score_folders
     from timbrebench.benchmarks.scoring import chosen_metric

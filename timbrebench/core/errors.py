@@ -49,6 +49,12 @@ class CannotMeasure(Exception):
     """Raised by a metric for what it cannot measure. It becomes a row with the reason."""
 
 
+def one_line(error: Exception) -> str:
+    """An error as the reason of a row: its kind is told unless its text is meant for users."""
+    meant = isinstance(error, BenchError | NotApplicable | CannotMeasure)
+    return (str(error) if meant else f"{type(error).__name__}: {error}").partition("\n")[0]
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known names most like ``name``, best first, case ignored; none if none is near."""
     lowered = {k.lower(): k for k in known}

@@ -67,6 +67,13 @@ def phase(name: str, into: dict[str, Any]) -> Iterator[None]:
         }
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says so: Python's own, torch's of a device, torch's of the CPU."""
+    text = f"{type(error).__name__} {error}".lower()
+    told = ("memoryerror", "outofmemory", "out of memory", "can't allocate memory")
+    return any(words in text for words in told)
+
+
 def step_flops(stage: "Stage") -> int:
     """FLOPs of forward and backward for one example, counted on fake tensors.
 

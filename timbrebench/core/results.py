@@ -46,7 +46,7 @@ class StageRecord:
 
     key: str
     name: str
-    status: str  # ok | running | failed …
+    status: str  # ok | unfinished
     steps: int
     seconds: float | None
     flops: float | None

@@ -50,9 +50,12 @@ def options_of() -> Callable[..., Options]:
 
 @pytest.fixture(scope="session")
 def trained(corpus: Corpus, task: Task) -> Callable[..., LatentDiffusion]:
-    """(method, steps, folder) → the method, ready for inference. Curves stay in the folder."""
+    """(method, steps, folder, corpus) → the method, ready for inference; curves are left in the
+    folder."""
 
-    def make(method: LatentDiffusion, steps: int, folder: Path) -> LatentDiffusion:
+    def make(
+        method: LatentDiffusion, steps: int, folder: Path, corpus: Corpus = corpus
+    ) -> LatentDiffusion:
         finished: dict[str, Trained] = {}
         for stage in method.stages(corpus, [task]):
             stage.recipe = replace(stage.recipe, valid_examples=32)

@@ -12,8 +12,20 @@ Figure = list[tuple[int, int, tuple[int, ...]]]
 _CHORD = (1, 2, 3)
 
 
-def _block(units: int) -> Figure:
-    return [(0, units, (0, *_CHORD))]
+def _rocking(units: int) -> Figure:
+    """Two low tones under the pedal, the two upper ones in turn."""
+    return [(0, 0, (0, 1)), *((i, 1, ((3, 2)[i % 2],)) for i in range(units))]
+
+
+def _murmuring(units: int) -> Figure:
+    """Alberti's figure over a bass that is held."""
+    return [(0, 0, (0,)), *_alberti(units)]
+
+
+def _cadence(units: int) -> Figure:
+    """Up the chord in half a bar, and all of it for the other half."""
+    half = units // 2
+    return [*((i, 0, (i % 4,)) for i in range(half)), (half, 0, (0, *_CHORD))]
 
 
 def _halves(units: int) -> Figure:
@@ -35,7 +47,7 @@ def _alberti(units: int) -> Figure:
 
 
 def _waltz(units: int) -> Figure:
-    return [(0, 2, (0,)), *((i, 2, _CHORD) for i in range(2, units, 2))]
+    return [(0, 0, (0,)), *((i, 2, _CHORD) for i in range(2, units, 2))]
 
 
 def _syncopated(units: int) -> Figure:
@@ -48,7 +60,9 @@ def _pulse(units: int) -> Figure:
 
 
 FIGURES: dict[str, Callable[[int], Figure]] = {
-    "block": _block,
+    "rocking": _rocking,
+    "murmuring": _murmuring,
+    "cadence": _cadence,
     "halves": _halves,
     "arpeggio": _arpeggio,
     "rising": _rising,
@@ -58,9 +72,9 @@ FIGURES: dict[str, Callable[[int], Figure]] = {
     "pulse": _pulse,
 }
 FITTING = {
-    "4/4": ("block", "halves", "arpeggio", "rising", "alberti", "syncopated", "pulse"),
-    "3/4": ("block", "waltz", "arpeggio", "pulse", "waltz"),
-    "6/8": ("block", "halves", "arpeggio", "waltz", "rising"),
+    "4/4": ("rocking", "murmuring", "arpeggio", "rising", "alberti", "syncopated", "pulse"),
+    "3/4": ("rocking", "murmuring", "arpeggio", "pulse", "waltz"),
+    "6/8": ("rocking", "halves", "arpeggio", "waltz", "rising"),
 }
 
 

@@ -64,7 +64,7 @@ _CELLS = {  # eighths; negative ones are silent
     ),
     "6/8": ((3, 3), (2, 1, 2, 1), (3, 2, 1), (1, 1, 1, 3), (2, 1, 3), (-3, 2, 1), (1,) * 6),
 }
-_LAST_CELL = {"4/4": (7, -1), "3/4": (5, -1), "6/8": (5, -1)}
+_LAST_CELL = {"4/4": (2, 5, -1), "3/4": (2, 3, -1), "6/8": (3, 2, -1)}
 _STEPS, _STEP_ODDS = (-3, -2, -1, 0, 1, 2, 3, 4), (0.04, 0.12, 0.29, 0.06, 0.29, 0.12, 0.04, 0.04)
 
 
@@ -86,12 +86,10 @@ class Phrase:
 
 
 def compose(
-    rng: np.random.Generator, solo: bool, seconds: float, tempo: tuple[float, float]
+    rng: np.random.Generator, tonic: int, solo: bool, seconds: float, tempo: tuple[float, float]
 ) -> Piece:
     """A piece for melody and accompaniment, or for one line alone. ``tempo`` in beats a minute."""
-    scale = Scale(
-        int(rng.integers(12)), str(rng.choice(["major", "minor", "dorian", "mixolydian"]))
-    )
+    scale = Scale(tonic, str(rng.choice(["major", "minor", "dorian", "mixolydian"])))
     metre = _METRES[rng.choice(len(_METRES), p=_METRE_ODDS)]
     grid = fitted_grid(metre, rng.uniform(*tempo), tempo, seconds)
     phrases = _draw_phrases(rng, scale, grid)
@@ -146,7 +144,7 @@ def _melody(
     notes: list[Note] = []
     register = int(rng.integers(67, 75))
     for phrase in phrases:
-        waits = len(phrase.chords) > 2 and rng.random() < 0.15  # the accompaniment begins alone
+        waits = len(phrase.chords) > 2 and rng.random() < 0.1  # the accompaniment begins alone
         events = _line(phrase, scale, grid, register, compass(MELODY), skip=int(waits))
         notes += play(rng, events, draw_manner(rng), grid, MELODY)
     return notes
@@ -166,7 +164,8 @@ def _line(
         for n, length in enumerate(cell):
             degree = _stepped(scale, degree, contour[n % len(contour)], keys)
             key = scale.key(degree)
-            key = nearest_tone(key, chord) if n == 0 else in_harmony(key, chord)
+            strong = n == 0 or i == last
+            key = nearest_tone(key, chord) if strong else in_harmony(key, chord)
             if length > 0 and i >= skip:
                 events.append(Event(onset, length, key, 8 if n == 0 else 0))
             onset += abs(length)
@@ -185,14 +184,12 @@ def _accompaniment(rng: np.random.Generator, grid: Grid, phrases: Sequence[Phras
     voices: list[int] = []
     for phrase in phrases:
         figure = str(rng.choice(FITTING[grid.metre]))
-        silent = int(rng.integers(len(phrase.chords))) if rng.random() < 0.15 else -1
         events: list[Event] = []
         for i, chord in enumerate(phrase.chords):
             voices = voicing(chord, voices, keys.start, keys.start + 24)
             closing = i == len(phrase.chords) - 1 and phrase is phrases[-1]
-            if i != silent or closing:
-                shape = "block" if closing else figure
-                events += accompany(shape, voices, grid.units, phrase.bar + i)
+            shape = "cadence" if closing else figure
+            events += accompany(shape, voices, grid.units, phrase.bar + i)
         notes += play(rng, events, draw_manner(rng), grid, ACCOMPANIMENT)
     return notes
 

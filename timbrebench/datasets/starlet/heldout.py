@@ -29,10 +29,10 @@ Texture = Callable[[np.random.Generator, Scale, Grid], tuple[list[Event], list[E
 
 
 def compose(
-    rng: np.random.Generator, solo: bool, seconds: float, tempo: tuple[float, float]
+    rng: np.random.Generator, tonic: int, solo: bool, seconds: float, tempo: tuple[float, float]
 ) -> Piece:
     """A piece for melody and accompaniment, or for one line alone. ``tempo`` in beats a minute."""
-    scale = Scale(int(rng.integers(12)), str(rng.choice(["lydian", "phrygian", "pentatonic"])))
+    scale = Scale(tonic, str(rng.choice(["lydian", "phrygian", "pentatonic"])))
     metre = str(rng.choice(list(_GROUPS)))
     grid = fitted_grid(Metre(metre, sum(_GROUPS[metre]), 2), rng.uniform(*tempo), tempo, seconds)
     texture = str(rng.choice(list(_TEXTURES)))

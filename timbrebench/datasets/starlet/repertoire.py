@@ -32,6 +32,7 @@ class Entry:
     split: str
     seconds: float
     solo: bool
+    number: int = 0  # in its split
     piece: Piece | None = None  # where it was read, not composed
 
     @property
@@ -53,7 +54,7 @@ def entries(options: Options) -> tuple[tuple[Entry, ...], dict[str, str]]:
         return _from_midi(options, options.midi)
     counts = (options.pieces, options.valid_pieces, options.test_pieces)
     found = (
-        Entry(f"{split}-{number:03d}", split, options.seconds, solo=number % 2 == 1)
+        Entry(f"{split}-{number:03d}", split, options.seconds, number % 2 == 1, number)
         for split, count in zip(SPLITS, counts, strict=True)
         for number in range(count)
     )
@@ -67,9 +68,15 @@ def _composed(entry: Entry, options: Options) -> Piece:
     rng = generator("starlet", options.seed, entry.id)
     tempo = (options.tempo_low, options.tempo_high)
     compose = heldout.compose if held_out else grammar.compose
-    piece = compose(rng, entry.solo, entry.seconds, tempo)
+    piece = compose(rng, _tonic(entry, options), entry.solo, entry.seconds, tempo)
     parts = {part: within(notes, entry.seconds) for part, notes in piece.parts.items()}
     return Piece(parts, piece.seconds, piece.facts)
+
+
+def _tonic(entry: Entry, options: Options) -> int:
+    """A pitch class: each twelve pieces of a split have all of them, in an order of the seed's."""
+    order = generator("starlet", options.seed, entry.split, "tonics").permutation(12)
+    return int(order[entry.number % 12])
 
 
 def _from_midi(options: Options, folder: str) -> tuple[tuple[Entry, ...], dict[str, str]]:
@@ -89,7 +96,13 @@ def _from_midi(options: Options, folder: str) -> tuple[tuple[Entry, ...], dict[s
     splits = ["test"] * tests + ["valid"] * valids
     splits += ["train"] * (len(order) - len(splits))
     found = (
-        Entry(f"{split}-{id}", split, pieces[id].seconds, SOLO in pieces[id].parts, pieces[id])
+        Entry(
+            f"{split}-{id}",
+            split,
+            pieces[id].seconds,
+            solo=SOLO in pieces[id].parts,
+            piece=pieces[id],
+        )
         for id, split in zip(order, splits, strict=True)
     )
     return tuple(sorted(found, key=lambda e: e.id)), left_out

@@ -155,24 +155,15 @@ class SoundFont:
             if key not in _NOT_ADDED:
                 values[key] = values.get(key, 0) + _signed(amount)
         header = self._tables["Shdr"][inner[Gen.OPER_SAMPLE_ID]]
-        if header.sample_type & (_ROM | _COMPRESSED):
-            raise BenchError(f"{self.path}: samples in ROM or compressed (SF3) cannot be played.")
-        start, end = header.start + _offset(values, 0, 4), header.end + _offset(values, 1, 12)
-        loop = (
-            header.start_loop + _offset(values, 2, 45) - start,
-            header.end_loop + _offset(values, 3, 50) - start,
-        )
-        looped = inner.get(Gen.OPER_SAMPLE_MODES, 0) & 1 and 0 <= loop[0] < loop[1] <= end - start
-        root = values[Gen.OPER_OVERRIDING_ROOT_KEY]
-        recorded = header.original_pitch if header.original_pitch <= 127 else 60
+        samples, loop = self._recording(header, values)
         get = values.get
         return Zone(
             keys=_range(inner, outer, Gen.OPER_KEY_RANGE),
             velocities=_range(inner, outer, Gen.OPER_VEL_RANGE),
-            samples=self._wave[start:end],
+            samples=samples,
             rate=header.sample_rate,
-            loop=loop if looped else None,
-            root=root if root >= 0 else recorded,
+            loop=loop,
+            root=_root(header, values),
             tuning=get(Gen.OPER_COARSE_TUNE, 0) * 100.0
             + get(Gen.OPER_FINE_TUNE, 0)
             + header.pitch_correction,
@@ -190,6 +181,18 @@ class SoundFont:
             modulation_cents=float(get(Gen.OPER_MOD_LFO_TO_PITCH, 0)),
             vibrato_cents=float(get(Gen.OPER_VIB_LFO_TO_PITCH, 0)),
         )
+
+    def _recording(
+        self, header: Any, values: Generators
+    ) -> tuple[np.ndarray, tuple[int, int] | None]:
+        """The samples, and the loop in them where the zone plays one and it lies within them."""
+        if header.sample_type & (_ROM | _COMPRESSED):
+            raise BenchError(f"{self.path}: samples in ROM or compressed (SF3) cannot be played.")
+        start, end = header.start + _offset(values, 0, 4), header.end + _offset(values, 1, 12)
+        first = header.start_loop + _offset(values, 2, 45) - start
+        last = header.end_loop + _offset(values, 3, 50) - start
+        looped = values.get(Gen.OPER_SAMPLE_MODES, 0) & 1 and 0 <= first < last <= end - start
+        return self._wave[start:end], (first, last) if looped else None
 
 
 @contextlib.contextmanager
@@ -215,6 +218,14 @@ def _signed(amount: int) -> int:
 
 def _offset(values: Generators, fine: int, coarse: int) -> int:
     return values.get(fine, 0) + 32768 * values.get(coarse, 0)
+
+
+def _root(header: Any, values: Generators) -> int:
+    """The zone's own root key, else the sample's; unpitched ones say 255."""
+    own, recorded = values[Gen.OPER_OVERRIDING_ROOT_KEY], header.original_pitch
+    if own >= 0:
+        return own
+    return recorded if recorded <= 127 else 60
 
 
 def _range(inner: Generators, outer: Generators, which: int) -> range:

@@ -8,7 +8,7 @@ import numpy as np
 from timbrebench.datasets.starlet.instruments import compass, folded
 from timbrebench.datasets.starlet.score import Note
 
-TAIL = 1.2  # seconds left at the end of a piece for the last notes to ring
+TAIL = 0.5  # seconds left at the end of a piece for the last notes to ring
 _LOOSENESS = 0.006  # seconds by which a player is early or late, at most
 _OVERLAP = 0.04  # seconds that legato notes sound into each other
 
@@ -74,11 +74,11 @@ class Manner:
 
 
 def draw_manner(rng: np.random.Generator) -> Manner:
-    """piano to forte, growing or fading, staccato to legato."""
+    """mezzo-piano to forte, growing or fading a little, staccato to legato."""
     return Manner(
-        velocity=int(rng.choice([58, 70, 84, 98])),
-        swell=int(rng.integers(-10, 19)),
-        legato=float(rng.choice([0.6, 0.85, 0.95, 1.01], p=[0.1, 0.15, 0.3, 0.45])),
+        velocity=int(rng.choice([74, 82, 90, 98])),
+        swell=int(rng.integers(-6, 11)),
+        legato=float(rng.choice([0.7, 0.9, 0.97, 1.01], p=[0.1, 0.15, 0.3, 0.45])),
     )
 
 

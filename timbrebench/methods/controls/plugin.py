@@ -67,14 +67,12 @@ INFOS = [
         control=True,
         mel="",
     ),
-    # It is 'paired' because it needs the source's true counterpart, though it learns nothing.
     MethodInfo(
         "oracle",
         "the reference itself, through the mel and the vocoder",
         f"{_HERE}.references:Oracle",
         OracleOptions,
         kinds=("transfer", "generate"),
-        supervision="paired",
         trains=False,
         control=True,
     ),

@@ -34,7 +34,7 @@ class Residual(nn.Module):
         super().__init__()
         self.norm1 = _norm(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels, 3, padding=1)
-        self.film = nn.Linear(embedding, 2 * channels)  # scale and shift
+        self.film = zeroed(nn.Linear(embedding, 2 * channels))  # scale and shift
         self.norm2 = _norm(channels)
         self.conv2 = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
         same = channels_in == channels

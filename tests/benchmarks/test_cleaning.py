@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from timbrebench.benchmarks.cleaning import removable, remove
+from timbrebench.benchmarks.store import SCHEMA, Store
+from timbrebench.core import files
+from timbrebench.core.errors import BenchError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two cells shown (one of them killed while its stage trained) and one that was replaced."""
+    store = Store(tmp_path)
+    cells = {"a|d||0": "shown", "b|d||0": "killed"}
+    files.write_json(store.run_file, {"schema": SCHEMA, "cells": cells})
+    for key, stage in (("shown", "done"), ("killed", "training"), ("old", "unused")):
+        record = {"stages": [stage], "references": f"of-{stage}"}
+        files.write_json(store.cell(key) / "cell.json", record)
+        files.write_text(store.reference(f"of-{stage}", "a", "1"), "audio")
+        files.write_text(store.model(stage) / "checkpoint.pt", "12345")
+    files.write_json(store.cell("shown") / "result.json", {"status": "ok"})
+    (store.model("done") / ".part-x").write_text("123")
+    (store.model("unused") / ".part-y").write_text("123")
+    return tmp_path
+
+
+def told(root: Path) -> dict[str, int]:
+    return {str(p.path.relative_to(root)): p.size for p in removable(root)}
+
+
+def test_what_nothing_needs(root: Path) -> None:
+    found = told(root)
+    assert found.pop("cells/old") > 0
+    assert found == {
+        "models/unused": 8,  # with what was half written in it
+        "references/of-unused": 5,
+        "models/done/.part-x": 3,
+    }
+
+
+def test_removing_leaves_what_is_shown_and_what_a_killed_run_goes_on_from(root: Path) -> None:
+    assert len(remove(root)) == 4
+    assert told(root) == {}
+    assert (root / "models" / "training" / "checkpoint.pt").exists()
+    assert sorted(p.name for p in (root / "cells").iterdir()) == ["killed", "shown"]
+
+
+def test_nothing_is_removed_while_a_run_writes(root: Path) -> None:
+    with Store(root).writing(), pytest.raises(BenchError, match="another bench run"):
+        remove(root)
+    assert len(told(root)) == 4
+
+
+def test_a_folder_that_is_no_run_is_not_touched(tmp_path: Path) -> None:
+    tmp_path.joinpath("cells", "precious").mkdir(parents=True)
+    for clean in (removable, remove):
+        with pytest.raises(BenchError, match="is no run folder"):
+            clean(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cells"]

@@ -1,0 +1,301 @@
+"""The runner with an executor that runs nothing: which jobs it makes of a plan, and what it makes
+of their outcomes."""
+
+import errno
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timbrebench.benchmarks import runner as runners
+from timbrebench.benchmarks.config import RunConfig
+from timbrebench.benchmarks.jobs import Job, Outcome
+from timbrebench.benchmarks.plan import Plan, make_plan
+from timbrebench.benchmarks.runner import Limits, Listener, Result, Runner
+from timbrebench.benchmarks.store import Store, read_run
+from timbrebench.core import files
+from timbrebench.core.errors import BenchError
+from timbrebench.core.registry import Registry
+
+ROW = {"metric": "m", "task": "bell:bow", "item": "", "value": 0.5, "status": "ok"}
+
+
+class Fake:
+    """Leaves what the jobs of a good run leave; ``ends`` says how the jobs of other labels end."""
+
+    def __init__(self, **ends: Outcome) -> None:
+        self.ends, self.ran = ends, list[Job]()
+        self.cancelled = False
+
+    def run(self, jobs: Sequence[Job], listen: Listener) -> Iterator[tuple[Job, Outcome]]:
+        for job in jobs:
+            if self.cancelled:
+                return
+            self.ran.append(job)
+            end = self.ends.get(job.label.split()[0])
+            yield job, end or getattr(self, f"_{job.kind}")(job)
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def _prepare(self, job: Job) -> Outcome:
+        return Outcome("ok")
+
+    def _train(self, job: Job) -> Outcome:
+        files.write_text(job.folder / "model.safetensors", "weights")
+        sha256 = files.sha256_of(job.folder / "model.safetensors")
+        record = {"sha256": sha256, "name": "net", "steps": 1, "seconds": 1, "parameters": {}}
+        files.write_json(job.folder / "stage.json", record)
+        return Outcome("ok")
+
+    def _evaluate(self, job: Job) -> Outcome:
+        names = [f"{m['name']}.json" for m in job.data["metrics"]]
+        for name in names:
+            files.write_json(job.folder / "scores" / name, [ROW])
+        files.write_json(job.folder / "estimates.json", {"items": []})
+        return Outcome("ok", {"scores": names, "outcome": {"seconds": 1}})
+
+    @property
+    def kinds(self) -> list[str]:
+        return [job.kind for job in self.ran]
+
+
+@pytest.fixture(autouse=True)
+def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+    """What tracing says of each method: two stages, or what a test puts here."""
+    said: dict[str, dict[str, Any]] = {}
+
+    def plans(plan: Plan) -> dict[str, dict[str, Any]]:
+        return {
+            c.key: said.get(c.method.name, {"stages": [stage("first"), stage("second", "first")]})
+            for c in plan.cells
+            if c.trains and not c.impossible
+        }
+
+    monkeypatch.setattr(runners, "stage_plans", plans)
+    return said
+
+
+def stage(name: str, *depends: str) -> dict[str, Any]:
+    return {"name": name, "key": f"key-{name}", "depends": {d: f"key-{d}" for d in depends}}
+
+
+@pytest.fixture
+def run(tmp_path: Path, plugins: Registry, config: Callable[..., RunConfig]):
+    """Runs methods with an executor into tmp_path/run."""
+
+    def go(*methods: str, executor: Fake | None = None, **fields: Any) -> tuple[Result, Fake]:
+        executor = executor or Fake()
+        plan = make_plan(config(*methods, **{"metrics": ("mel_l1",), **fields}), plugins)
+        runner = Runner(plan, Store(tmp_path / "run"), executor, lambda job, event: None, Limits())
+        return runner.run(), executor
+
+    return go
+
+
+def kept(root: Path) -> dict[str, dict[str, Any]]:
+    """Label → result.json."""
+    found = {}
+    for path in (root / "run").glob("cells/*/cell.json"):
+        label = json.loads(path.read_text())["label"]
+        found[label] = json.loads((path.parent / "result.json").read_text())
+    return found
+
+
+# ---------------------------------------------------------------------------- jobs
+
+
+def test_stages_in_their_order_then_the_evaluation(run, tmp_path: Path) -> None:
+    result, executor = run("learner")
+    assert executor.kinds == ["train", "train", "evaluate"]
+    assert [j.key for j in executor.ran[:2]] == ["key-first", "key-second"]
+    assert [j.needs for j in executor.ran] == [(), ("key-first",), ("key-first", "key-second")]
+    assert executor.ran[2].data["stages"] == {"first": "key-first", "second": "key-second"}
+    assert (list(result.statuses.values()), result.exit_code) == (["ok"], 0)
+    assert kept(tmp_path)["learner"]["outcome"] == {"seconds": 1}
+    assert "learner" in (tmp_path / "run" / "scores.csv").read_text()
+
+
+def test_what_is_done_is_not_done_again(run, tmp_path: Path) -> None:
+    run("learner", "player")
+    result, executor = run("learner", "player")
+    assert executor.kinds == []
+    assert (set(result.statuses.values()), result.exit_code) == ({"ok"}, 0)
+    assert len(read_run(tmp_path / "run").rows) == 2
+
+
+def test_a_new_metric_trains_nothing(run) -> None:
+    run("learner")
+    _, executor = run("learner", metrics=("mel_l1", "level_error_db"))
+    assert executor.kinds == ["evaluate"]
+
+
+def test_a_damaged_model_is_trained_anew(run, tmp_path: Path) -> None:
+    run("learner")
+    (tmp_path / "run" / "models" / "key-first" / "model.safetensors").write_text("x")
+    _, executor = run("learner")
+    assert [j.key for j in executor.ran if j.kind == "train"] == ["key-first"]
+    assert executor.kinds == ["train", "evaluate"]
+
+
+def test_a_shared_stage_is_trained_once(run) -> None:
+    _, executor = run("learner", "theirs")
+    assert executor.kinds.count("train") == 2
+    assert executor.kinds.count("evaluate") == 2
+
+
+def test_limits_reach_the_jobs(
+    tmp_path: Path, plugins: Registry, config: Callable[..., RunConfig]
+) -> None:
+    executor = Fake()
+    plan, limits = make_plan(config("learner"), plugins), Limits(9.0, 8.0, 7.0)
+    Runner(plan, Store(tmp_path), executor, lambda job, event: None, limits).run()
+    assert {(j.deadline, j.stall) for j in executor.ran} == {(9.0, 8.0)}
+    assert executor.ran[0].data["checkpoint_seconds"] == 7.0
+
+
+# ---------------------------------------------------------------------------- outcomes
+
+
+def test_a_failed_cell_is_told_and_tried_again(run, tmp_path: Path) -> None:
+    broken = Outcome("oom", {}, "train", "out of memory", "the log")
+    result, _ = run("learner", "player", executor=Fake(player=broken))
+    assert sorted(result.statuses.values()) == ["ok", "oom"]
+    assert result.exit_code == 1
+    found = kept(tmp_path)["player"]
+    assert (found["status"], found["phase"], found["log_tail"]) == ("oom", "train", "the log")
+    result, executor = run("learner", "player")
+    assert (executor.kinds, result.exit_code) == (["evaluate"], 0)
+
+
+def test_a_cell_that_cannot_be_planned_fails_alone(run, stages, tmp_path: Path) -> None:
+    stages["theirs"] = {"error": "ValueError: no", "status": "killed", "log_tail": "x"}
+    result, executor = run("learner", "theirs")
+    assert executor.kinds == ["train", "train", "evaluate"]
+    assert (result.exit_code, kept(tmp_path)["theirs"]["phase"]) == (1, "plan")
+    assert kept(tmp_path)["theirs"]["status"] == "killed"
+
+
+def test_what_is_impossible_is_no_failure(run, tmp_path: Path) -> None:
+    result, _ = run("player", "maker")
+    assert result.exit_code == 0
+    assert kept(tmp_path)["maker"]["reason"] == "maker does generate tasks only"
+    assert run("maker")[0].exit_code == 2
+
+
+def test_failed_items_are_told_by_the_exit_code(run) -> None:
+    """Also when there was nothing left to do."""
+    answer = {"scores": [], "failed_items": 2, "reason": "2 of 3 items failed: x"}
+    result, _ = run("player", executor=Fake(player=Outcome("ok", answer)))
+    assert (list(result.statuses.values()), result.exit_code) == (["ok"], 1)
+    result, executor = run("player")
+    assert (executor.kinds, result.exit_code) == ([], 1)
+
+
+def test_an_interrupted_run(run, tmp_path: Path, plugins: Registry, config) -> None:
+    executor = Fake()
+    runner = Runner(
+        make_plan(config("learner", metrics=("mel_l1",)), plugins),
+        Store(tmp_path / "run"),
+        executor,
+        lambda job, event: runner.cancel() if event["event"] == "ended" else None,
+        Limits(),
+    )
+    assert runner.run().exit_code == 130
+    assert executor.kinds == ["train"]
+    assert kept(tmp_path)["learner"]["status"] == "interrupted"
+    result, executor = run("learner")
+    assert (executor.kinds, result.exit_code) == (["train", "evaluate"], 0)
+
+
+def test_an_interruption_does_not_hide_what_was_done(run, tmp_path: Path) -> None:
+    run("player")
+    stopped = Outcome("interrupted", reason="stopped by the user")
+    result, _ = run("player", executor=Fake(player=stopped), metrics=("level_error_db",))
+    assert list(result.statuses.values()) == ["interrupted"]
+    assert kept(tmp_path)["player"]["status"] == "ok"
+    assert [r["metric"] for r in read_run(tmp_path / "run").rows] == ["m"]
+
+
+# ---------------------------------------------------------------------------- preparation
+
+
+def unprepared(plan: Plan) -> Plan:
+    return Plan(plan.config, plan.corpus, plan.cells, plan.metrics, unprepared=3)
+
+
+def test_data_is_prepared_first(tmp_path: Path, plugins: Registry, config) -> None:
+    executor = Fake()
+    plan = unprepared(make_plan(config("player"), plugins))
+    Runner(plan, Store(tmp_path), executor, lambda job, event: None, Limits()).run()
+    assert executor.kinds == ["prepare", "evaluate"]
+    assert executor.ran[0].data["name"] == "folder"
+
+
+def test_a_failed_preparation_ends_the_run(tmp_path: Path, plugins: Registry, config) -> None:
+    executor = Fake(prepare=Outcome("failed", reason="no network"))
+    plan = unprepared(make_plan(config("player"), plugins))
+    with pytest.raises(BenchError, match="preparing folder failed: no network"):
+        Runner(plan, Store(tmp_path), executor, lambda job, event: None, Limits()).run()
+    assert executor.kinds == ["prepare"]
+
+
+# ---------------------------------------------------------------------------- the run folder
+
+
+def test_runs_into_one_folder_add_up(run, tmp_path: Path) -> None:
+    run("player")
+    run("learner")
+    assert sorted(c.label for c in read_run(tmp_path / "run").cells) == ["learner", "player"]
+    lines = (tmp_path / "run" / "scores.jsonl").read_text().splitlines()
+    assert {json.loads(line)["method"] for line in lines} == {"learner", "player"}
+
+
+def test_a_newer_cell_of_a_place_replaces_the_older(run, tmp_path: Path) -> None:
+    run("player")
+    run("player", options={"player": {"steps": 3}})
+    (cell,) = read_run(tmp_path / "run").cells
+    assert cell.options["steps"] == 3
+    assert len(list((tmp_path / "run" / "cells").iterdir())) == 2
+
+
+def test_one_cell_said_in_two_ways_has_its_rows_once(run, tmp_path: Path) -> None:
+    run("player", "player[width=8]")
+    assert len(read_run(tmp_path / "run").rows) == 1
+    assert len((tmp_path / "run" / "scores.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_cell_names_its_stages_before_they_are_trained(run, tmp_path: Path) -> None:
+    class Killed(Fake):
+        def _train(self, job: Job) -> Outcome:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("learner", executor=Killed())
+    (cell,) = read_run(tmp_path / "run").cells
+    assert (cell.status, cell.stages) == ("pending", ["key-first", "key-second"])
+
+
+def test_two_runs_at_once_are_refused(run, tmp_path: Path) -> None:
+    with Store(tmp_path / "run").writing(), pytest.raises(BenchError, match="another bench run"):
+        run("player")
+
+
+def test_a_folder_of_another_version_is_left_alone(run, tmp_path: Path) -> None:
+    path = tmp_path / "run" / "run.json"
+    files.write_json(path, {"schema": 0, "cells": {"x": "y"}})
+    before = path.read_text()
+    with pytest.raises(BenchError, match="of another version of timbrebench"):
+        run("player")
+    assert path.read_text() == before
+
+
+def test_a_disk_that_fills_up_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, value: Mapping[str, Any]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(runners.files, "write_json", full)
+    with pytest.raises(BenchError, match=r"cannot write to .*: No space left on device"):
+        run("player")
