@@ -20,7 +20,7 @@ from timbrebench.methods.regress.plugin import INFO as REGRESS
 VOCODERS = [
     VocoderInfo(
         "griffinlim",
-        "fast Griffin-Lim on the mel's pseudo-inverse",
+        "fast Griffin-Lim on the mel, inverted by Richardson–Lucy",
         "timbrebench.core.vocoders:GriffinLim",
         GriffinLimOptions,
         source="Perraudin, Balazs & Søndergaard 2013",

@@ -246,7 +246,7 @@ def giving(samples: Any) -> Change:
         (NotApplicable("no such range"), "not_applicable", "no such range"),
         (ValueError("bad\nvalue"), "failed", "ValueError: bad"),
         (AttributeError("nothing"), "failed", "AttributeError: nothing"),
-        (AssertionError(), "failed", "AssertionError: "),
+        (AssertionError(), "failed", "AssertionError"),
     ],
 )
 def test_an_item_that_fails_fails_alone(

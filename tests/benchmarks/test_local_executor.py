@@ -91,7 +91,7 @@ ENDS = {
     "refuse": ("failed", "it cannot be done. Do another thing.", ""),
     "crash": ("failed", "ValueError: a plugin's own", "Traceback"),
     "fail": ("failed", "all of its items failed", ""),
-    "exhaust": ("oom", "out of memory", ""),
+    "exhaust": ("oom", "MemoryError", "Traceback"),
     "exhaust_torch": ("oom", "can't allocate memory", "Traceback"),
     "leave": ("failed", "the process ended with code 3 and no answer", ""),
     "die": ("killed", "the process was ended by SIGKILL", ""),

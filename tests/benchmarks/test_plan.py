@@ -8,17 +8,10 @@ from typing import Any
 
 import pytest
 
+from timbrebench.benchmarks.choices import check_owners, choose_metrics, parse_choice
 from timbrebench.benchmarks.config import RunConfig
-from timbrebench.benchmarks.plan import (
-    Cell,
-    Plan,
-    check_owners,
-    choose_metrics,
-    choose_tasks,
-    make_plan,
-    parse_choice,
-    why_impossible,
-)
+from timbrebench.benchmarks.plan import Cell, Plan, make_plan
+from timbrebench.benchmarks.tasks import choose_tasks, why_impossible
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import MethodInfo
 from timbrebench.core.records import Budget, Corpus, Task, Track

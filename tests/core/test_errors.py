@@ -1,6 +1,13 @@
 import pytest
 
-from timbrebench.core.errors import BadAudio, BenchError, UnknownName, nearest
+from timbrebench.core.errors import (
+    BadAudio,
+    BenchError,
+    CannotMeasure,
+    UnknownName,
+    nearest,
+    one_line,
+)
 
 
 def test_an_error_is_one_line_with_the_next_step() -> None:
@@ -28,6 +35,19 @@ def test_an_unknown_name_where_there_is_none() -> None:
 
 def test_bad_audio_names_the_file_and_the_reason() -> None:
     assert str(BadAudio("a/b.wav", "it is empty")) == "a/b.wav: it is empty."
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("bad\nvalue"), "ValueError: bad"),
+        (AssertionError(), "AssertionError"),
+        (BenchError("no run.", hint="Make one."), "no run. Make one."),
+        (CannotMeasure("too short"), "too short"),
+    ],
+)
+def test_an_error_as_a_reason(error: Exception, told: str) -> None:
+    assert one_line(error) == told
 
 
 @pytest.mark.parametrize(

@@ -120,11 +120,17 @@ class Session:
         return Trained(module.to(self.device).eval(), record["state"])
 
 
+# A FLOPs budget ends here at the latest: a very small network would spend it for days.
+MOST_EXAMPLES = 200_000
+
+
 def resolve_steps(kind: str, amount: float, batch: int, flops: int) -> dict[str, Any]:
     """A share of the budget as whole steps; ``seconds`` for a wall-clock budget."""
     if kind == "seconds":
         return {"steps": 0, "seconds": amount}
-    per_step = {"steps": 1, "examples": batch, "flops": batch * max(flops, 1)}[kind]
+    if kind == "flops":
+        kind, amount = "examples", min(amount / max(flops, 1), MOST_EXAMPLES)
+    per_step = {"steps": 1, "examples": batch}[kind]
     return {"steps": max(1, int(amount // per_step)), "seconds": None}
 
 

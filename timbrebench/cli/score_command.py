@@ -50,6 +50,8 @@ def _print(result: dict[str, Any]) -> None:
     rows = [{"metric": name, **row} for name, row in result["metrics"].items()]
     print_table(rows, ("metric", "mean", "n", "unit"))
     for name, row in result["metrics"].items():
+        if row.get("reason"):
+            click.echo(f"{name}: {row['status']}: {row['reason']}", err=True)
         for item, reason in row["failed"].items():
             click.echo(f"{name}: {item}: {reason}", err=True)
     for side, names in result["unmatched"].items():

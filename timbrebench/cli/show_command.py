@@ -26,13 +26,18 @@ def command(cell: str, run: Path | None, as_json: bool) -> None:
     if not found:
         known = [n for c in record.cells for n in (c.key, c.label)]
         raise UnknownName(f"cell of {root}:", name, known)
-    for chosen in found:
-        rows = [r for r in record.rows if r["cell"] == chosen.key]
-        stages = [record.stages[s] for s in chosen.stages]
-        if as_json:
-            print_json(_as_json(chosen, stages, rows))
-        else:
-            _print(chosen, stages, rows)
+    parts = [_parts(chosen, record) for chosen in found]
+    if as_json:
+        print_json([_as_json(*part) for part in parts])
+        return
+    for part in parts:
+        _print(*part)
+
+
+def _parts(cell: Any, record: Any) -> tuple[Any, list[Any], list[Any]]:
+    """A cell with its stages and its rows."""
+    rows = [r for r in record.rows if r["cell"] == cell.key]
+    return cell, [record.stages[s] for s in cell.stages], rows
 
 
 def _locate(cell: str, run: Path | None) -> tuple[Path, str]:

@@ -52,7 +52,8 @@ class CannotMeasure(Exception):
 def one_line(error: Exception) -> str:
     """An error as the reason of a row: its kind is told unless its text is meant for users."""
     meant = isinstance(error, BenchError | NotApplicable | CannotMeasure)
-    return (str(error) if meant else f"{type(error).__name__}: {error}").partition("\n")[0]
+    text = str(error) if meant else f"{type(error).__name__}: {error}"
+    return text.partition("\n")[0].removesuffix(": ")
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:

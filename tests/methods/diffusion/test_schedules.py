@@ -18,7 +18,7 @@ SCHEDULES = [
     Cosine(),
     LinearBeta(),
     LinearBeta(200),
-    Shifted(CosineAngle(), 128),
+    Shifted(CosineAngle(), 2.0),
 ]
 
 
@@ -71,8 +71,8 @@ def test_shift_moves_the_log_snr():
         alpha, sigma = schedule(t)
         return 2 * (alpha / sigma).log()
 
-    moved = log_snr(Shifted(CosineAngle(), 256)) - log_snr(CosineAngle())
-    torch.testing.assert_close(moved, torch.full_like(moved, 2 * math.log(64 / 256)))
+    moved = log_snr(Shifted(CosineAngle(), 4.0)) - log_snr(CosineAngle())
+    torch.testing.assert_close(moved, torch.full_like(moved, -2 * math.log(4)))
 
 
 def test_level_is_the_time_of_the_plain_cosine():

@@ -72,17 +72,19 @@ class LinearBeta:
 
 @dataclass(frozen=True)
 class Shifted:
-    """Another schedule with its log-SNR moved by 2·log(64 / size) (Hoogeboom et al. 2023).
+    """Another schedule with its noise made ``factor`` times stronger against the signal: its
+    log-SNR is moved by −2·log(factor).
 
-    A larger image needs more noise for the same loss of detail: neighbours average it out.
+    Hoogeboom et al. 2023 take size / 64 for an image of ``size`` pixels: neighbours average the
+    noise out. A picture that a condition determines nearly can bear more.
     """
 
     base: Schedule
-    size: int  # height or width of the image
+    factor: float
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         alpha, sigma = self.base(t)
-        noisier = sigma * (self.size / 64)
+        noisier = sigma * self.factor
         length = torch.hypot(alpha, noisier)
         return alpha / length, noisier / length
 

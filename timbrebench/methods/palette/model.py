@@ -2,6 +2,7 @@
 
 # Shapes: B batch, M mel bands, S frames of a slice.
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,7 +16,7 @@ from timbrebench.core.records import Task
 from timbrebench.methods.diffusion.paired import PairedMethod, PairedStage
 from timbrebench.methods.diffusion.parameterisation import diffuse, target_of, weight_of
 from timbrebench.methods.diffusion.samplers import SAMPLERS, denoiser, time_grid
-from timbrebench.methods.diffusion.schedules import CosineAngle, level_of
+from timbrebench.methods.diffusion.schedules import CosineAngle, Schedule, Shifted, level_of
 from timbrebench.methods.diffusion.unet import UNet
 from timbrebench.methods.palette.network_published import PublishedUNet
 from timbrebench.methods.palette.plugin import Options
@@ -32,6 +33,7 @@ class PaletteStage(PairedStage):
             "objective": options.objective,
             "loss": options.loss,
             "weighting": options.weighting,
+            "noise_shift": options.noise_shift,
             "widths": list(options.widths),
             "blocks": options.blocks,
             "patch": options.patch,
@@ -74,8 +76,8 @@ class PaletteStage(PairedStage):
         rates = self.schedule(batch["t"])
         alpha, sigma = (rate[:, None, None, None] for rate in rates)
         x_t = diffuse(batch["target"], batch["noise"], alpha, sigma)
-        answer = module(x_t, level_of(*rates), condition).float()
         objective = self.config["objective"]
+        answer = _answer(module, objective, x_t, level_of(*rates), condition)
         error = answer - target_of(objective, batch["target"], batch["noise"], alpha, sigma)
         size = error.abs() if self.config["loss"] == "l1" else error.square()
         weight = weight_of(self.config["weighting"], objective, *rates)
@@ -107,25 +109,42 @@ class Palette(PairedMethod):
 
     def _sample(self, condition: Tensor, network: nn.Module, rng: np.random.Generator) -> Tensor:
         """Normalised [B, 1, M, S] → the same; all slices have the same noise."""
-        schedule, shape = schedule_of(self.options), (1, *condition.shape[1:])
+        options, shape = self.options, (1, *condition.shape[1:])
 
         def draw() -> Tensor:
             return one_noise(rng, shape).to(condition.device).expand_as(condition)
 
         def conditioned(x_t: Tensor, level: Tensor) -> Tensor:
-            return network(x_t, level, condition).float()
+            return _answer(network, options.objective, x_t, level, condition)
 
-        denoise = denoiser(conditioned, schedule, self.options.objective)
-        sample = SAMPLERS[self.options.sampler]
-        return sample(denoise, schedule, draw(), time_grid(self.options.steps), draw)
+        schedule = schedule_of(options)
+        denoise = denoiser(conditioned, schedule, options.objective)
+        return SAMPLERS[options.sampler](denoise, schedule, draw(), time_grid(options.steps), draw)
 
 
 IDENTITY = {"low": -1.0, "high": 1.0}  # the state of log-mels that are as they are
 
 
-def schedule_of(options: Options) -> CosineAngle:
-    """The published one for noise, from which x₀ cannot be told where no signal is left."""
-    return CosineAngle(0.95, 0.02) if options.objective == "noise" else CosineAngle()
+def schedule_of(options: Options) -> Schedule:
+    """Down to no signal; for ``noise``, from which x₀ could not be told there, the published one.
+
+    Much noise teaches most: only where little is left of the target must the source be heard.
+    """
+    plain = CosineAngle(0.95, 0.02) if options.objective == "noise" else CosineAngle()
+    return Shifted(plain, options.noise_shift)
+
+
+def _answer(
+    network: nn.Module, objective: str, x_t: Tensor, level: Tensor, condition: Tensor
+) -> Tensor:
+    """The network's prediction from x_t [B, 1, M, S] and the source.
+
+    It is given α·x_t, what x_t tells of the target: pure noise then comes in as nothing, and the
+    network starts as a regression from the source. To predict noise it must see the noise.
+    """
+    alpha = (level * (math.pi / 2)).cos()[:, None, None, None]
+    seen = x_t if objective == "noise" else alpha * x_t
+    return network(seen, level, condition).float()
 
 
 def _recipe(options: Options) -> Recipe:

@@ -8,7 +8,7 @@ from timbrebench.core.options import option
 
 @dataclass(frozen=True)
 class Options:
-    """Of the paired diffusion. Noise is predicted down to a signal rate of 0.02, else to 0."""
+    """Of the paired diffusion."""
 
     variant: str = option(
         "default",
@@ -18,6 +18,9 @@ class Options:
     objective: str = option("x0", "what the network predicts", choices=("v", "x0", "noise"))
     loss: str = option("l1", "of the prediction", choices=("l1", "l2"))
     weighting: str = option("none", "of the loss over noise levels", choices=("none", "min-snr"))
+    noise_shift: float = option(
+        8.0, "how much stronger the noise is than on the plain cosine schedule", low=0.1, high=100
+    )
     widths: tuple[int, ...] = option((24, 48, 96, 128), "channels by level, multiples of 8", low=8)
     blocks: int = option(1, "residual blocks a level", low=1)
     patch: int = option(2, "side of the squares of pixels that are taken as channels", low=1)
@@ -42,6 +45,7 @@ INFO = MethodInfo(
         "paper": {
             "variant": "published",
             "objective": "noise",
+            "noise_shift": 1.0,
             "widths": (64, 128, 256, 512),
             "blocks": 4,
             "patch": 1,
