@@ -1,4 +1,4 @@
-"""A user's mistakes: one line that says what, where and the next step; exit code 2; no traceback."""
+"""A user's mistakes: one line that says what, where and the next step; exit code 2."""
 
 import os
 import wave

@@ -36,7 +36,9 @@ def command(data: Path, out: Path, *words: object) -> list[str]:
     return [*start, *where, *map(str, words)]
 
 
-def run(data: Path, out: Path, *words: object, env: dict[str, str] | None = None) -> tuple[int, str]:
+def run(
+    data: Path, out: Path, *words: object, env: dict[str, str] | None = None
+) -> tuple[int, str]:
     done = subprocess.run(
         command(data, out, *words),
         capture_output=True,
@@ -131,8 +133,9 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         copy = tmp_path_factory.mktemp("source") / source.name
         subprocess.run(["cp", "-r", str(source), str(copy)], check=True)
         copies.append(str(copy))
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--disable-pip-version-check", "--target", str(site), *copies], check=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    how = ["--no-deps", "--no-build-isolation", "--target", str(site)]
+    subprocess.run([*pip, *how, *copies], check=True)
     cache = tmp_path_factory.mktemp("cache")
     return {"PYTHONPATH": str(site), "TIMBREBENCH_CACHE": str(cache)}
 

@@ -96,8 +96,8 @@ def make_plan(config: RunConfig, registry: Registry) -> Plan:
 def read_corpus(dataset: Choice, root: Path | None, registry: Registry) -> tuple[str, Corpus]:
     """(what is missing, the index). A stranger's is read in a process of its own."""
     if dataset.ours:
-        instance = create(registry.find("dataset", dataset.name), dataset.values, root)
-        return instance.missing(), instance.corpus()
+        # Ours need no question of what is missing: their corpus raises MissingData.
+        return "", create(registry.find("dataset", dataset.name), dataset.values, root).corpus()
     data = {"name": dataset.name, "values": dict(dataset.values), "root": str(root or "")}
     outcome = run_apart("index", data, INDEX_DEADLINE)
     if outcome.status != "ok":

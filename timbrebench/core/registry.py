@@ -13,7 +13,6 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,11 +94,18 @@ def registry() -> Registry:
         else:
             strangers[point.dist.name] = point.dist
     entries = manifest.read_entry_points(ours)
-    with ThreadPoolExecutor(max(1, len(strangers))) as pool:
-        answers = list(pool.map(_stranger, strangers.values()))
+    answers = _together(list(strangers.values())) if strangers else []
     broken = [a for a in answers if isinstance(a, Broken)]
     entries += [e for a in answers if not isinstance(a, Broken) for e in a]
     return Registry(tuple(_with_embeddings(entries)), tuple(broken))
+
+
+def _together(strangers: list[importlib.metadata.Distribution]) -> list[list[Entry] | Broken]:
+    """All at once: several that hang cost one deadline."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(strangers)) as pool:
+        return list(pool.map(_stranger, strangers))
 
 
 def _stranger(dist: importlib.metadata.Distribution) -> list[Entry] | Broken:

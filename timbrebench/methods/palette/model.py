@@ -33,7 +33,7 @@ class PaletteStage(PairedStage):
             "objective": options.objective,
             "loss": options.loss,
             "weighting": options.weighting,
-            "noise_shift": options.noise_shift,
+            "noise_shift": _noise_shift(options),
             "widths": list(options.widths),
             "blocks": options.blocks,
             "patch": options.patch,
@@ -126,12 +126,16 @@ IDENTITY = {"low": -1.0, "high": 1.0}  # the state of log-mels that are as they 
 
 
 def schedule_of(options: Options) -> Schedule:
-    """Down to no signal; for ``noise``, from which x₀ could not be told there, the published one.
-
-    Much noise teaches most: only where little is left of the target must the source be heard.
-    """
+    """Down to no signal; the published one for ``noise``, from which x₀ could not be told there."""
     plain = CosineAngle(0.95, 0.02) if options.objective == "noise" else CosineAngle()
-    return Shifted(plain, options.noise_shift)
+    return Shifted(plain, _noise_shift(options))
+
+
+def _noise_shift(options: Options) -> float:
+    """Much noise teaches most: only where little is left of the target is the source needed."""
+    if options.noise_shift is not None:
+        return options.noise_shift
+    return 8.0 if options.objective == "x0" else 1.0
 
 
 def _answer(
@@ -139,11 +143,11 @@ def _answer(
 ) -> Tensor:
     """The network's prediction from x_t [B, 1, M, S] and the source.
 
-    It is given α·x_t, what x_t tells of the target: pure noise then comes in as nothing, and the
-    network starts as a regression from the source. To predict noise it must see the noise.
+    To predict x₀ it is given α·x_t, what x_t tells of it: pure noise then comes in as nothing, and
+    the network starts as a regression from the source. To predict noise it must see the noise.
     """
     alpha = (level * (math.pi / 2)).cos()[:, None, None, None]
-    seen = x_t if objective == "noise" else alpha * x_t
+    seen = alpha * x_t if objective == "x0" else x_t
     return network(seen, level, condition).float()
 
 

@@ -18,8 +18,12 @@ class Options:
     objective: str = option("x0", "what the network predicts", choices=("v", "x0", "noise"))
     loss: str = option("l1", "of the prediction", choices=("l1", "l2"))
     weighting: str = option("none", "of the loss over noise levels", choices=("none", "min-snr"))
-    noise_shift: float = option(
-        8.0, "how much stronger the noise is than on the plain cosine schedule", low=0.1, high=100
+    noise_shift: float | None = option(
+        None,
+        "how much stronger the noise is than on the plain schedule; "
+        "none: 8 for x0, 1 for v and noise",
+        low=0.1,
+        high=100,
     )
     widths: tuple[int, ...] = option((24, 48, 96, 128), "channels by level, multiples of 8", low=8)
     blocks: int = option(1, "residual blocks a level", low=1)
@@ -45,7 +49,6 @@ INFO = MethodInfo(
         "paper": {
             "variant": "published",
             "objective": "noise",
-            "noise_shift": 1.0,
             "widths": (64, 128, 256, 512),
             "blocks": 4,
             "patch": 1,
