@@ -160,9 +160,12 @@ def test_strangers_are_listed_and_the_broken_are_shown(strangers: dict[str, str]
     code, told = bench(strangers, "plugins", "--json")
     states = {r["distribution"]: (r["state"], r["reason"]) for r in json.loads(told)}
     assert code == 1
-    assert states["raises-at-import"][0] == "broken"
-    assert states["hangs-at-import"][0] == "broken" and "10 s" in states["hangs-at-import"][1]
-    assert states["claims-taken-name"][0] == "clash"
+    assert states["bench-plugin-raises-at-import"][0] == "broken"
+    assert (
+        states["bench-plugin-hangs-at-import"][0] == "broken"
+        and "10 s" in states["bench-plugin-hangs-at-import"][1]
+    )
+    assert states["bench-plugin-claims-taken-name"][0] == "clash"
     assert states["timbrebench-example"][0] == "ok"
 
 
@@ -170,7 +173,11 @@ def test_a_name_claimed_twice_has_to_be_told_apart(
     strangers: dict[str, str], data: Path, tmp_path: Path
 ) -> None:
     code, told = run(data, tmp_path / "run", "--methods", "palette", env=strangers)
-    assert code == 2 and "claims-taken-name and timbrebench" in told and "palette@" in told
+    assert (
+        code == 2
+        and "bench-plugin-claims-taken-name and timbrebench" in told
+        and "palette@" in told
+    )
     code, told = bench(
         strangers, "plan", "--methods", "palette@timbrebench", "--no-controls", "--steps", "2"
     )

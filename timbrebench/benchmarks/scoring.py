@@ -55,13 +55,17 @@ class Scorer:
             return self._cell_rows(entry, metric, outcome)
         of_task = self._pair_rows if entry.info.kind == "pair" else self._set_rows
         rows = []
-        for task in self.session.tasks:
-            if task.kind in entry.info.kinds:
-                rows += of_task(entry, metric, task)
-            else:
-                reason = f"{entry.name} does not measure {task.kind} tasks"
+        for task in self.session.all_tasks:
+            if reason := self._not_applicable(entry, task):
                 rows += _all(entry, task, "", "not_applicable", reason)
+            else:
+                rows += of_task(entry, metric, task)
         return rows
+
+    def _not_applicable(self, entry: Entry, task: Task) -> str:
+        if task.kind not in entry.info.kinds:
+            return f"{entry.name} does not measure {task.kind} tasks"
+        return self.session.not_applicable(task)
 
     # ------------------------------------------------------------------ by item
 

@@ -39,11 +39,23 @@ class Session:
         dataset = self.cell["dataset_choice"]
         return apply_split(open_dataset(dataset).corpus(), dataset["split"])
 
+    @functools.cached_property
+    def all_tasks(self) -> list[Task]:
+        return [corpora.task_from(t) for t in self.cell["task_records"]]
+
     @property
     def tasks(self) -> list[Task]:
         """The cell's tasks that the method can do at all."""
-        tasks = [corpora.task_from(t) for t in self.cell["task_records"]]
-        return [t for t in tasks if t.kind in self.entry.info.kinds]
+        return [t for t in self.all_tasks if not self.not_applicable(t)]
+
+    def not_applicable(self, task: Task) -> str:
+        """Why the method cannot do a task by its nature; '' if it can."""
+        kinds = self.entry.info.kinds
+        if task.kind in kinds and task.kind != "pair":
+            return ""
+        if task.kind in kinds:
+            return "this version makes no estimates of pairs"
+        return f"{self.entry.name} does {' and '.join(kinds)} tasks only"
 
     @property
     def direct_tasks(self) -> list[Task]:

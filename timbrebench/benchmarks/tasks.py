@@ -49,7 +49,9 @@ def _checked(task: Task, corpus: Corpus) -> Task:
 
 def why_impossible(info: MethodInfo, tasks: Sequence[Task], corpus: Corpus) -> str:
     """Why a method cannot do any of the tasks on the corpus; '' if it can do one."""
-    able = [t for t in tasks if t.kind in info.kinds]
+    able = [t for t in tasks if t.kind in info.kinds and t.kind != "pair"]
+    if not able and any(t.kind == "pair" for t in tasks):
+        return "this version makes no estimates of pairs"
     if not able:
         return f"{info.name} does {' and '.join(info.kinds)} tasks only"
     reasons = [_lacking(info, part, corpus) for task in able for part in task.direct]
