@@ -9,7 +9,7 @@ from timbrebench.reports import problems
 from timbrebench.reports.aggregate import entries_of
 from timbrebench.reports.compare import beaten
 from timbrebench.reports.records import Column, Summary, System, Table
-from timbrebench.reports.systems import Evidence, gather, systems_of
+from timbrebench.reports.systems import Evidence, Row, gather, systems_of
 from timbrebench.reports.tables import cost_table, quality_tables
 from timbrebench.reports.wording import rank_of
 
@@ -57,7 +57,14 @@ def _columns(cells: Sequence[Evidence]) -> tuple[Column, ...]:
     for row in sorted(rows, key=lambda row: row["status"] != "ok"):
         name, direction = row["metric"], row["higher_is_better"]
         found.setdefault(name, Column(name, row["unit"] or "", direction, cost=not row["task"]))
-    return tuple(found[name] for name in sorted(found, key=rank_of))
+    silent = {name for name in found if _flags_nothing(name, rows)}
+    return tuple(found[name] for name in sorted(found.keys() - silent, key=rank_of))
+
+
+def _flags_nothing(metric: str, rows: Sequence[Row]) -> bool:
+    """Whether a measure that is neither better high nor low is 0 wherever it was measured."""
+    own = [r for r in rows if r["metric"] == metric and r["status"] == "ok"]
+    return bool(own) and all(r["higher_is_better"] is None and r["value"] == 0 for r in own)
 
 
 def _notes(systems: Sequence[System], headline: Sequence[Table]) -> tuple[str, ...]:
