@@ -1,6 +1,7 @@
 """A user's mistakes: one line that says what, where and the next step; exit code 2."""
 
 import os
+import subprocess
 import wave
 from pathlib import Path
 
@@ -111,6 +112,24 @@ def test_output_that_cannot_be_written(
     assert str(blocked) in told and "--out" in told
     if os.path.ismount("/proc"):
         assert "/proc/run" in failing(capsys, *words, "--out", "/proc/run")
+
+
+def test_a_full_disk(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(small)]
+    try:
+        if subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("this test may not mount a small file system")
+    except FileNotFoundError:
+        pytest.skip("there is no mount command")
+    try:
+        words = ("run", "--methods", "copy", "--no-controls", "--tasks", "bell:bow")
+        where = ("--dataset", "folder", "--data-root", folder, "--out", small / "run")
+        told = failing(capsys, *words, *where)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert "No space left" in told and "--out" in told
 
 
 # ---------------------------------------------------------------------------- bad audio
