@@ -5,6 +5,7 @@ seconds that it really holds and not what its header claims.
 """
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -81,8 +82,14 @@ def write(path: Path | str, samples: np.ndarray, rate: int) -> float:
         try:
             sf.write(temporary, samples * gain, rate, subtype="PCM_16")
         except sf.SoundFileError as error:
-            raise BenchError(f"{path}: cannot be written ({_plain(error)}).") from None
+            raise BenchError(f"{path}: cannot be written ({_cause(path, error)}).") from None
     return gain
+
+
+def _cause(path: Path, error: Exception) -> str:
+    """libsndfile calls a full disk a system error."""
+    full = shutil.disk_usage(path.parent).free < _BLOCK
+    return "No space left on device" if full else _plain(error)
 
 
 def rms(samples: np.ndarray) -> float:
