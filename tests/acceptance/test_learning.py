@@ -51,6 +51,7 @@ def write_result(texts: list[str]) -> None:
     )
     head = f"# Learning at the quick preset\n\nWritten by `make acceptance`. {told}\n"
     path = ROOT / "docs" / "results" / "learning.md"
+    path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join([head, *texts]))
 
 
