@@ -214,9 +214,9 @@ def test_command_lines_are_right(
         context = _parsed(words)
         given = dict(context.params)
         if context.command.name in ("run", "plan") and not given["config_file"]:
-            for name in ("jobs", "deadline", "stall", "checkpoint_seconds", "as_json"):
-                given.pop(name, None)
-            config, _ = build(given)
+            for name in ("form", "json_flag"):
+                given.pop(name)
+            config = build(given)[0]
             if config.dataset == "starlet" and not STRANGERS & set(config.methods):
                 make_plan(config, registry())
 

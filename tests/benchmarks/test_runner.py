@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from timbrebench.benchmarks import runner as runners
-from timbrebench.benchmarks.config import RunConfig
+from timbrebench.benchmarks.config import Execution, RunConfig
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.benchmarks.plan import Plan, make_plan
-from timbrebench.benchmarks.runner import Limits, Listener, Result, Runner
+from timbrebench.benchmarks.runner import Listener, Result, Runner
 from timbrebench.benchmarks.store import Store, read_run
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
@@ -89,7 +89,9 @@ def run(tmp_path: Path, plugins: Registry, config: Callable[..., RunConfig]):
     def go(*methods: str, executor: Fake | None = None, **fields: Any) -> tuple[Result, Fake]:
         executor = executor or Fake()
         plan = make_plan(config(*methods, **{"metrics": ("mel_l1",), **fields}), plugins)
-        runner = Runner(plan, Store(tmp_path / "run"), executor, lambda job, event: None, Limits())
+        runner = Runner(
+            plan, Store(tmp_path / "run"), executor, lambda job, event: None, Execution()
+        )
         return runner.run(), executor
 
     return go
@@ -150,7 +152,7 @@ def test_limits_reach_the_jobs(
     tmp_path: Path, plugins: Registry, config: Callable[..., RunConfig]
 ) -> None:
     executor = Fake()
-    plan, limits = make_plan(config("learner"), plugins), Limits(9.0, 8.0, 7.0)
+    plan, limits = make_plan(config("learner"), plugins), Execution(1, 9.0, 8.0, 7.0)
     Runner(plan, Store(tmp_path), executor, lambda job, event: None, limits).run()
     assert {(j.deadline, j.stall) for j in executor.ran} == {(9.0, 8.0)}
     assert executor.ran[0].data["checkpoint_seconds"] == 7.0
@@ -201,7 +203,7 @@ def test_an_interrupted_run(run, tmp_path: Path, plugins: Registry, config) -> N
         Store(tmp_path / "run"),
         executor,
         lambda job, event: runner.cancel() if event["event"] == "ended" else None,
-        Limits(),
+        Execution(),
     )
     assert runner.run().exit_code == 130
     assert executor.kinds == ["train"]
@@ -229,7 +231,7 @@ def unprepared(plan: Plan) -> Plan:
 def test_data_is_prepared_first(tmp_path: Path, plugins: Registry, config) -> None:
     executor = Fake()
     plan = unprepared(make_plan(config("player"), plugins))
-    Runner(plan, Store(tmp_path), executor, lambda job, event: None, Limits()).run()
+    Runner(plan, Store(tmp_path), executor, lambda job, event: None, Execution()).run()
     assert executor.kinds == ["prepare", "evaluate"]
     assert executor.ran[0].data["name"] == "folder"
 
@@ -238,7 +240,7 @@ def test_a_failed_preparation_ends_the_run(tmp_path: Path, plugins: Registry, co
     executor = Fake(prepare=Outcome("failed", reason="no network"))
     plan = unprepared(make_plan(config("player"), plugins))
     with pytest.raises(BenchError, match="preparing folder failed: no network"):
-        Runner(plan, Store(tmp_path), executor, lambda job, event: None, Limits()).run()
+        Runner(plan, Store(tmp_path), executor, lambda job, event: None, Execution()).run()
     assert executor.kinds == ["prepare"]
 
 

@@ -6,9 +6,21 @@ from typing import Any
 
 from timbrebench.benchmarks.executors.local import LocalExecutor
 from timbrebench.benchmarks.jobs import Job, Outcome
+from timbrebench.core.errors import BenchError
+
+DEVICE_DEADLINE = 120.0  # seconds
 
 
 def run_apart(kind: str, data: dict[str, Any], deadline: float) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="timbrebench-") as folder:
         job = Job(kind, kind, kind, Path(folder), data, deadline=deadline)
         return next(outcome for _, outcome in LocalExecutor().run([job], lambda *_: None))
+
+
+def check_device(device: str) -> None:
+    """An error if the device is not there. A CPU always is: no process is started for it."""
+    if device == "cpu":
+        return
+    outcome = run_apart("device", {"device": device}, DEVICE_DEADLINE)
+    if outcome.status != "ok":
+        raise BenchError(outcome.reason, hint="Use --device cpu; see: bench doctor")

@@ -45,6 +45,9 @@ def choose(
         given = {entry.info.argument: argument} | given
     all_given = {**config.options.get(entry.name, {}), **given, **extra}
     values = values_of(entry, all_given, config.preset)
+    needed = entry.info.argument
+    if needed and not values[needed]:
+        raise BenchError(f"{kind} '{head}' needs its {needed}.", hint=f"Write {head}:PATH")
     label = text if not extra else f"{head}[{'; '.join(map(str, extra.values()))}]"
     inputs = (*_argument_inputs(entry, values), *_embedding_inputs(registry, entry, config))
     return entry, Choice(head, label, values, entry.code, entry.distribution == OURS, inputs)
@@ -73,7 +76,7 @@ def _argument_inputs(entry: Entry, values: Mapping[str, Any]) -> list[str]:
         return []
     root = Path(str(named)).expanduser()
     if not root.exists():
-        raise BenchError(f"{entry.name}: there is no folder {root}.")
+        raise BenchError(f"{entry.name}: there is no file or folder {root}.")
     found = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
     return [files.digest([[str(p.relative_to(root)), files.sha256_of(p)] for p in found])]
 

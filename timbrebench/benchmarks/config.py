@@ -51,6 +51,16 @@ class RunConfig:
         return Budget("flops", QUICK_FLOPS)
 
 
+@dataclass(frozen=True)
+class Execution:
+    """How the work is done: it changes no result."""
+
+    jobs: int = 1  # worker processes at a time
+    deadline: float | None = None  # seconds a job
+    stall: float = 600.0  # seconds without a sign of life
+    checkpoint_seconds: float = 30.0  # between two checkpoints
+
+
 PRESETS = ("quick", "paper")
 PRECISIONS = ("fp32", "bf16")
 
@@ -67,8 +77,11 @@ def check(config: RunConfig) -> RunConfig:
         raise BenchError("no seed was named.", hint="Try: --seeds 0,1,2")
     if not config.methods:
         raise BenchError("no method was named.", hint="Try: --methods palette,copy,oracle")
+    whole = config.budget is None or config.budget.kind not in ("steps", "examples")
     if config.budget is not None and not 0 < config.budget.amount < math.inf:
         raise BenchError(f"a budget of {config.budget.amount:g} {config.budget.kind} is none.")
+    if config.budget is not None and not (whole or float(config.budget.amount).is_integer()):
+        raise BenchError(f"a budget of {config.budget.amount:g} {config.budget.kind} is not whole.")
     if config.max_seconds is not None and not 0.5 <= config.max_seconds < math.inf:
         raise BenchError(f"--max-seconds is {config.max_seconds:g}; give 0.5 or more.")
     return config
@@ -126,15 +139,20 @@ _LISTS = {"methods", "metrics", "tasks", "seeds"}
 _KINDS: Mapping[str, tuple[Any, str]] = {
     "controls": (bool, "true or false"),
     "max_seconds": (int | float, "a number"),
+    "jobs": (int, "a whole number"),
+    "deadline": (int | float, "a number of seconds"),
+    "stall": (int | float, "a number of seconds"),
+    "checkpoint_seconds": (int | float, "a number of seconds"),
     "options": (dict, "a table for each plugin, [options.palette]"),
 }
 _BUDGETS = {"steps": "steps", "examples": "examples", "flops": "flops", "train-time": "seconds"}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The fields of RunConfig that a file says; its keys are the command line's long options.
+    """The fields of RunConfig and Execution that a file says.
 
-    Options of plugins stand in tables: ``[options.palette]``.
+    Its keys are the command line's long options; options of plugins stand in tables:
+    ``[options.palette]``.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -156,6 +174,7 @@ def _toml_field(path: Path, key: str, value: Any) -> dict[str, Any]:
         return {"budget": parse_budget(_BUDGETS[key], str(value))}
     name = key.replace("-", "_")
     known = {f.name for f in dataclasses.fields(RunConfig)} - {"budget"} | {"out"}
+    known |= {f.name for f in dataclasses.fields(Execution)}
     if name not in known:
         names = [k.replace("_", "-") for k in known] + list(_BUDGETS)
         raise UnknownName(f"key of {path}:", key, names)

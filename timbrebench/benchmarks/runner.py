@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from timbrebench.benchmarks import environment
+from timbrebench.benchmarks.config import Execution
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.benchmarks.plan import Cell, Plan
 from timbrebench.benchmarks.records import dataset_record, describe, metric_record
@@ -33,15 +34,6 @@ class Executor(Protocol):
     def cancel(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What holds for every job."""
-
-    deadline: float | None = None  # seconds a job
-    stall: float = 600.0  # seconds without a sign of life
-    checkpoint_seconds: float = 30.0
-
-
 @dataclass
 class Result:
     """How a run ended: the status of each cell, by its key."""
@@ -66,7 +58,7 @@ class Runner:
     """One run into one folder."""
 
     def __init__(
-        self, plan: Plan, store: Store, executor: Executor, listen: Listener, limits: Limits
+        self, plan: Plan, store: Store, executor: Executor, listen: Listener, limits: Execution
     ) -> None:
         self.plan, self.store, self.limits = plan, store, limits
         self.executor, self.listen = executor, listen

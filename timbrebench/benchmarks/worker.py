@@ -81,6 +81,17 @@ def index(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     return {"missing": dataset.missing(), "corpus": corpora.to_json(dataset.corpus())}
 
 
+def device(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """Whether a CUDA device is there: torch tells, so a worker asks."""
+    import torch
+
+    name = job["data"]["device"]
+    number = int(name.partition(":")[2] or 0)
+    if not torch.cuda.is_available() or number >= torch.cuda.device_count():
+        raise BenchError(f"there is no device '{name}' here.")
+    return {}
+
+
 def prepare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """What the dataset has to make or fetch."""
     from timbrebench.benchmarks.session import open_dataset
@@ -219,6 +230,7 @@ def _as_progress(events: Events) -> Callable[[str, float], None]:
 
 JOBS: dict[str, Callable[[Mapping[str, Any], Events], dict[str, Any]]] = {
     "index": index,
+    "device": device,
     "prepare": prepare,
     "resolve": resolve,
     "train": train,

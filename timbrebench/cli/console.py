@@ -1,5 +1,6 @@
 """What commands print: tables for people, or one JSON document on standard output."""
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,22 +8,19 @@ from typing import Any
 import click
 
 Row = Mapping[str, Any]
+FORMATS = ("table", "json")
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--json`` and ``--format table|json``, given to the command as ``as_json``."""
-    command = click.option(
-        "--format",
-        "as_json",
-        flag_value=None,
-        type=click.Choice(["table", "json"]),
-        callback=lambda ctx, param, value: value in ("json", True),
-        help="How to print.",
-        default="table",
-    )(command)
-    return click.option(
-        "--json", "as_json", flag_value="json", help="Print one JSON document (--format json)."
-    )(command)
+
+    @click.option("--format", "form", type=click.Choice(FORMATS), default="table", help="Printed.")
+    @click.option("--json", "json_flag", is_flag=True, help="Print one JSON document.")
+    @functools.wraps(command)
+    def with_format(form: str, json_flag: bool, **given: Any) -> Any:
+        return command(as_json=json_flag or form == "json", **given)
+
+    return with_format
 
 
 def print_json(value: Any) -> None:

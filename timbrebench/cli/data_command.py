@@ -7,7 +7,7 @@ import click
 
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.cli.bar import bar
-from timbrebench.cli.console import json_option, print_json, print_rows
+from timbrebench.cli.console import as_text, json_option, print_json, print_rows
 from timbrebench.cli.run_options import merge_options
 from timbrebench.core.errors import BenchError, UnknownName
 
@@ -150,5 +150,13 @@ def info(
     if as_json:
         print_json(card)
         return
-    for key, value in card.items():
-        click.echo(f"{key}: {value}")
+    for key, value in {**card.pop("notes"), **card}.items():
+        if value not in ("", [], {}):
+            click.echo(f"{key}: {_told(value)}")
+
+
+def _told(value: Any) -> str:
+    """A value of the card as text; a mapping as its parts."""
+    if isinstance(value, dict):
+        return "; ".join(f"{k} {_told(v)}" for k, v in value.items())
+    return as_text(value)

@@ -24,7 +24,7 @@ def command(as_json: bool, **given: Any) -> int:
     from timbrebench.benchmarks.tracing import stage_plans
     from timbrebench.core.registry import registry
 
-    config, out = build(given)
+    config, out, _ = build(given)
     plan = make_plan(config, registry())
     traced = stage_plans(plan)
     rows = [_row(cell, traced.get(cell.key, {}), Store(out)) for cell in plan.cells]

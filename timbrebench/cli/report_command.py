@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from timbrebench.cli.console import print_json
+from timbrebench.core.errors import BenchError
 
 FORMATS = ("table", "md", "csv", "latex", "json")
 
@@ -26,7 +27,12 @@ def command(runs: tuple[Path, ...], form: str, out: Path | None) -> None:
     records = [read_run(run) for run in runs]
     summary = reports.summarise(records)
     folder = out or runs[0] / "report"
-    written = reports.write_all(records, summary, folder)
+    try:
+        written = reports.write_all(records, summary, folder)
+    except OSError as error:
+        raise BenchError(
+            f"cannot write to {folder}: {error.strerror}.", hint="Name another: --out DIR"
+        ) from None
     if form == "table":
         reports.print_terminal(summary)
         click.echo(f"Report: {written}")

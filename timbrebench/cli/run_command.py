@@ -11,36 +11,30 @@ from timbrebench.cli.run_options import build, run_options
 
 @click.command("run")
 @run_options
-@click.option("--jobs", type=click.IntRange(1), default=1, help="Worker processes at a time.")
+@click.option("--jobs", type=click.IntRange(1), help="Worker processes at a time; default 1.")
 @click.option("--deadline", type=float, help="Seconds that a job may take.")
-@click.option("--stall", type=float, default=600.0, help="Seconds without a sign of life.")
-@click.option("--checkpoint-seconds", type=float, default=30.0, help="Between two checkpoints.")
+@click.option("--stall", type=float, help="Seconds without a sign of life; default 600.")
+@click.option("--checkpoint-seconds", type=float, help="Between two checkpoints; default 30.")
 @json_option
-def command(
-    jobs: int,
-    deadline: float | None,
-    stall: float,
-    checkpoint_seconds: float,
-    as_json: bool,
-    **given: Any,
-) -> int:
+def command(as_json: bool, **given: Any) -> int:
     """Train the methods, make their estimates, score them.
 
     Finished work is not done again: the same command goes on where it stopped, and a new method
     or metric adds only its own work.
     """
+    from timbrebench.benchmarks.apart import check_device
     from timbrebench.benchmarks.executors.local import LocalExecutor
     from timbrebench.benchmarks.plan import make_plan
-    from timbrebench.benchmarks.runner import Limits, Runner
+    from timbrebench.benchmarks.runner import Runner
     from timbrebench.benchmarks.store import Store
     from timbrebench.cli.progress import listener
     from timbrebench.core.registry import registry
 
-    config, out = build(given)
+    config, out, execution = build(given)
     plan = make_plan(config, registry())
-    limits = Limits(deadline, stall, checkpoint_seconds)
+    check_device(config.device)
     with listener(quiet=as_json) as listen:
-        runner = Runner(plan, Store(out), LocalExecutor(jobs), listen, limits)
+        runner = Runner(plan, Store(out), LocalExecutor(execution.jobs), listen, execution)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: runner.cancel())
         result = runner.run()
@@ -69,6 +63,8 @@ def _tell(result: Any, plan: Any, out: Any, as_json: bool) -> None:
         return
     for cell in cells:
         if cell.status != "ok":
-            click.echo(f"{cell.label} (seed {cell.seed}): {cell.status} {cell.phase} {cell.reason}")
+            where = f" ({cell.phase})" if cell.phase else ""
+            click.echo(f"{cell.label}, seed {cell.seed}: {cell.status}{where}: {cell.reason}")
     click.echo(f"{sum(c.status == 'ok' for c in cells)} of {len(cells)} cells are done in {out}.")
-    click.echo(f"Next: bench report {out}")
+    done = any(c.status == "ok" for c in cells)
+    click.echo(f"Next: bench report {out}" if done else "The same command goes on from here.")

@@ -1,5 +1,6 @@
 """The options that ``run`` and ``plan`` share, and the configuration that they make."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from timbrebench.benchmarks import config as configs
 from timbrebench.benchmarks.config import (
+    Execution,
     RunConfig,
     parse_budget,
     parse_option,
@@ -76,8 +78,9 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def build(given: dict[str, Any]) -> tuple[RunConfig, Path]:
-    """The configuration and the run folder: the file's word, then the command line's."""
+def build(given: dict[str, Any]) -> tuple[RunConfig, Path, Execution]:
+    """The configuration, the run folder, and how the work is done: the file's word, then the
+    command line's."""
     fields: dict[str, Any] = {}
     file = given.pop("config_file")
     if file is not None:
@@ -92,8 +95,11 @@ def build(given: dict[str, Any]) -> tuple[RunConfig, Path]:
     seeds = given.pop("seeds")
     fields |= {"seeds": parse_seeds(split_list(seeds))} if seeds else {}
     fields |= {name: value for name, value in given.items() if value is not None}
+    names = {f.name for f in dataclasses.fields(Execution)} & fields.keys()
+    execution = Execution(**{name: fields.pop(name) for name in names})
     config = configs.check(RunConfig(**fields))
-    return config, Path(out) if out else Path("runs") / config.dataset.partition("[")[0]
+    folder = Path(out) if out else Path("runs") / config.dataset.partition("[")[0]
+    return config, folder, execution
 
 
 def merge_options(options: dict[str, Any], texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -43,7 +43,8 @@ def command(
         print_json(result)
     else:
         _print(result)
-    return 1 if any(row["failed"] for row in result["metrics"].values()) else 0
+    rows = result["metrics"].values()
+    return 1 if any(row["failed"] or row.get("status") == "failed" for row in rows) else 0
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -52,8 +53,12 @@ def _print(result: dict[str, Any]) -> None:
     for name, row in result["metrics"].items():
         if row.get("reason"):
             click.echo(f"{name}: {row['status']}: {row['reason']}", err=True)
+    failed: dict[tuple[str, str], list[str]] = {}
+    for name, row in result["metrics"].items():
         for item, reason in row["failed"].items():
-            click.echo(f"{name}: {item}: {reason}", err=True)
+            failed.setdefault((item, reason), []).append(name)
+    for (item, reason), rows_of in failed.items():
+        click.echo(f"{item}: {reason} ({', '.join(rows_of)})", err=True)
     for side, names in result["unmatched"].items():
         if names:
             click.echo(

@@ -59,7 +59,7 @@ def _as_json(cell: Any, stages: list[Any], rows: list[Any]) -> dict[str, Any]:
 def _print(cell: Any, stages: list[Any], rows: list[Any]) -> None:
     click.echo(f"{cell.label} on {cell.dataset}, seed {cell.seed}: {cell.status} ({cell.key})")
     if cell.reason:
-        click.echo(f"  {cell.phase}: {cell.reason}")
+        click.echo(f"  {cell.phase}: {cell.reason}" if cell.phase else f"  {cell.reason}")
     click.echo(f"  tasks: {as_text(list(cell.tasks))}")
     options = ", ".join(f"{k}={as_text(v)}" for k, v in cell.options.items())
     click.echo(f"  options: {options or 'none'}")

@@ -168,9 +168,14 @@ def _unbeaten(summary: Summary) -> list[str]:
 def _configurations(owned: Mapping[System, list[Evidence]]) -> list[tuple[System, str, str]]:
     """(system, options, vocoder and the like that its outcome names)."""
     return [
-        (system, options_text(cells[0].cell), str(cells[0].cell.outcome.get("vocoder", "")))
+        (system, options_text(cells[0].cell), _vocoder(cells[0].cell.outcome))
         for system, cells in owned.items()
     ]
+
+
+def _vocoder(outcome: Mapping[str, Any]) -> str:
+    """What a vocoder recorded of itself; '' where it has nothing to record."""
+    return wording.plain(outcome.get("vocoder") or {})
 
 
 def _stages(

@@ -112,8 +112,13 @@ def _notes(
     notes += [f"{names_text(labels)}: {reason}." for reason, labels in lacking.items()]
     notes += [block.note for block in blocks if block.note]
     notes += _references(lines, shown)
-    if any(entry.grey for line in lines for entry in line.entries.values()):
-        notes.append("Grey distances rest on too few vectors to be exact; n is in their tooltip.")
+    for column in shown:
+        counts = [e.n for line in lines if (e := line.entry(column)).grey and e.n]
+        if counts:
+            told = " to ".join(map(str, sorted({min(counts), max(counts)})))
+            notes.append(
+                f"{column.metric} rests on {told} vectors, too few to be exact (grey on the page)."
+            )
     return notes
 
 
