@@ -202,11 +202,14 @@ def quality_against_compute(table: Table, costs: Table, colours: Mapping[str, st
 
 
 def _spent_column(costs: Table) -> Column | None:
-    """Training FLOPs if two or more systems have them, else training seconds."""
+    """Training FLOPs where two or more systems have them and they differ, else the seconds:
+    under one budget of FLOPs there is nothing to see along it."""
     by_name = {column.metric: column for column in costs.columns}
-    for name in ("train_flops", "train_seconds"):
-        if name in by_name and sum(bool(ln.entry(by_name[name]).value) for ln in costs.lines) > 1:
-            return by_name[name]
+    for name, least_span in (("train_flops", 1.1), ("train_seconds", 1.0)):
+        if name in by_name:
+            spent = [v for line in costs.lines if (v := line.entry(by_name[name]).value)]
+            if len(spent) > 1 and max(spent) >= least_span * min(spent):
+                return by_name[name]
     return None
 
 
