@@ -14,8 +14,8 @@ from timbrebench.core.records import Budget
 
 DEFAULT_METHODS = ("palette", "ldm", "regress")
 
-# FLOPs a cell of training in ``--preset quick``: four minutes of palette on two CPU cores, and
-# the same work on every machine.
+# FLOPs a cell of training in ``--preset quick``: some three minutes of palette on two idle CPU
+# cores, and the same work on every machine.
 QUICK_FLOPS = 2.4e13
 # The paper's sizes train for as long as the papers did; their own count of examples.
 PAPER_EXAMPLES = 8_000_000
