@@ -195,7 +195,7 @@ def test_cancelling_stops_the_whole_process_group(job, tmp_path: Path) -> None:
 
     found = [(j.key, out.status) for j, out in executor.run(jobs, listen)]
     assert found == [("leave_a_child", "interrupted")]
-    assert not any(map(alive, pids(noted)))
+    wait_until(lambda: not any(map(alive, pids(noted))))
 
 
 def test_leaving_the_loop_stops_the_workers(job, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_a_folder_of_estimates_is_known_by_its_content(cell, tmp_path: Path) -> 
     assert before.method.values["dir"] == str(tmp_path / "a")
     path.write_text("other")
     assert cell(f"files:{tmp_path / 'a'}").key != before.key
-    with pytest.raises(BenchError, match=r"files: there is no folder"):
+    with pytest.raises(BenchError, match=r"files: there is no file or folder"):
         cell(f"files:{tmp_path / 'b'}")
     with pytest.raises(BenchError, match=r"method 'copy' takes nothing behind a colon"):
         cell("copy:x")

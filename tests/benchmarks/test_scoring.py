@@ -119,7 +119,13 @@ class Cell:
     def score(self, *names: str, **choice: Any) -> list[dict[str, Any]]:
         """The rows of the metrics."""
         corpus = Corpus("c", tuple(self.tracks), {}, "")
-        session = SimpleNamespace(tasks=self.tasks, corpus=corpus, cell={"references": "r"})
+        session = SimpleNamespace(
+            tasks=self.tasks,
+            all_tasks=self.tasks,
+            not_applicable=lambda task: "",
+            corpus=corpus,
+            cell={"references": "r"},
+        )
         files.write_json(self.folder / "estimates.json", {"items": self.items})
         choices = [{"name": n, "values": {}, "inputs": [], **choice} for n in names]
         scorer = Scorer(session, self.store, self.folder, lambda event: None)  # type: ignore[arg-type]

@@ -77,7 +77,7 @@ def test_unet_hears_style_and_content():
     net = UNet(4, (32, 64), 16, content_dim=8)
     torch.nn.init.normal_(net.last.weight)
     for name, weight in net.named_parameters():
-        if name.endswith(("conv2.weight", "out.weight")):
+        if name.endswith(("conv2.weight", "out.weight", "film.weight")):
             torch.nn.init.normal_(weight, std=0.05)  # they start as zeros
     z, level = torch.randn(1, 4, 16, 16), torch.tensor([0.5])
     tokens, vector, content = torch.randn(1, 16, 16), torch.randn(1, 16), torch.randn(1, 8, 16, 16)
