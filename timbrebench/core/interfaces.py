@@ -41,10 +41,26 @@ class Info:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Numbers that ``bench tune`` may try for an option; whole ones where the option is."""
+
+    low: float
+    high: float
+    log: bool = False  # drawn evenly in the logarithm
+
+
+@dataclass(frozen=True)
 class MethodInfo(Info):
     """A system under comparison."""
 
     kinds: tuple[str, ...] = ("transfer",)  # of transfer, generate, pair
+    # Kinds of the run's other tasks whose stages it declares too, so that a method which does
+    # those finds the same stages under the same share of the budget, trained once.
+    trains_for: tuple[str, ...] = ()
+    # Sampling options that, where they are none, the benchmark chooses among these values on
+    # validation tracks, for each task; set in ``options`` before a task's calls.
+    chosen: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    search: Mapping[str, "Span | tuple[Any, ...]"] = field(default_factory=dict)  # bench tune's
     supervision: str = "none"  # paired | unpaired | none: what its training data must be
     trains: bool = True
     control: bool = False
@@ -207,7 +223,8 @@ class Method(ABC):
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
         """What to train for the tasks; nothing by default. Light: loads no audio.
 
-        Called once in every process, before ``setup``, also of a method that trains nothing.
+        The tasks are those of the cell that the info's ``kinds`` and ``trains_for`` name. Called
+        once in every process, before ``setup``, also of a method that trains nothing.
         """
         return ()
 

@@ -123,14 +123,24 @@ def to_json(entry: Entry) -> dict[str, Any]:
         if field.name != "options"
     }
     data = dataclasses.asdict(dataclasses.replace(entry, info=None))
-    measures = [dataclasses.asdict(m) for m in info.get("measures", ())]
-    return data | {"info": info | ({"measures": measures} if measures else {})}
+    if "measures" in info:
+        info["measures"] = [dataclasses.asdict(m) for m in info["measures"]]
+    if "search" in info:
+        spans = {k: v for k, v in info["search"].items() if isinstance(v, interfaces.Span)}
+        info["search"] = info["search"] | {k: dataclasses.asdict(v) for k, v in spans.items()}
+    return data | {"info": info}
 
 
 def from_json(data: Mapping[str, Any]) -> Entry:
     values: dict[str, Any] = _tuples(data["info"])
     if "measures" in values:
         values["measures"] = tuple(interfaces.Measure(**dict(m)) for m in values["measures"])
+    if "chosen" in values:
+        values["chosen"] = _tuples(values["chosen"])
+    if "search" in values:
+        spans = {k: v for k, v in values["search"].items() if isinstance(v, Mapping)}
+        read = {k: interfaces.Span(**v) for k, v in spans.items()}
+        values["search"] = _tuples(values["search"]) | read
     info = KINDS[data["kind"]](options=NoOptions, **values)
     options = tuple(OptionSpec(**_tuples(spec)) for spec in data["options"])
     return Entry(**{**data, "info": info, "options": options})
