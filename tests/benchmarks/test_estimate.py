@@ -1,6 +1,7 @@
 """What a method's answers become: files at one rate and level, and a row for each that is none."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from timbrebench.benchmarks.estimate import RATE, STYLE_CLIPS, Estimator
+from timbrebench.benchmarks.estimate import Estimator
+from timbrebench.benchmarks.making import RATE, STYLE_CLIPS
 from timbrebench.benchmarks.store import Store
+from timbrebench.benchmarks.tasks import items_of
 from timbrebench.core import audio
 from timbrebench.core.errors import NotApplicable
 from timbrebench.core.interfaces import Method
@@ -49,6 +52,13 @@ class Changed(Method):
         self.calls.append((instrument, count, seconds))
         return [Clip(r.standard_normal(RATE).astype(np.float32), RATE) for r in rngs]
 
+    def generate_pair(
+        self, a: str, b: str, count: int, seconds: float, rngs: Sequence[np.random.Generator]
+    ) -> tuple[list[Clip], list[Clip]]:
+        self.calls.append((a, b, count, seconds))
+        first = self.generate(a, count, seconds, rngs)
+        return first, [replace(clip, samples=-clip.samples) for clip in first]
+
 
 def same(clip: Clip, rng: np.random.Generator) -> Clip:
     return clip
@@ -75,9 +85,19 @@ def estimate(corpus: Corpus, tmp_path: Path):
         how: Method | Change, *tasks: Task, seed: int = 0, of: Corpus = corpus, **cell: Any
     ) -> list[dict[str, Any]]:
         method = how if isinstance(how, Method) else Changed(how)
-        known = {"vocoder": {"name": "", "values": {}}, "max_seconds": None, "references": "r"}
+        known = {
+            "vocoder": {"name": "", "values": {}},
+            "max_seconds": None,
+            "references": "r",
+            "score_on": "test",
+        }
         session = SimpleNamespace(
-            method=method, tasks=tasks or [BELL_BOW], corpus=of, seed=seed, cell={**known, **cell}
+            method=method,
+            tasks=tasks or [BELL_BOW],
+            corpus=of,
+            seed=seed,
+            cell={**known, **cell},
+            to_choose={},
         )
         folder = tmp_path / "cells" / "k"
         made = Estimator(session, Store(tmp_path), folder, lambda event: None)  # type: ignore[arg-type]
@@ -210,10 +230,40 @@ def test_generation(estimate, corpus: Corpus, tmp_path: Path) -> None:
     method = Changed(same)
     items = estimate(method, Task("generate", "reed"))
     assert method.calls == [("reed", 1, SECONDS)] * 2
-    assert [(i["source"], i["target"]) for i in items] == [("", "reed")] * 2
+    assert [(i["source"], i["target"]) for i in items] == [("", "")] * 2
     level = audio.rms(source(corpus, "tune4", "reed"))
     found = audio.rms(heard(tmp_path, items[0])) / items[0]["gain"]
     assert found == pytest.approx(level, rel=1e-3)
+
+
+def test_a_pair_has_two_halves_each_at_its_instruments_level(
+    estimate, corpus: Corpus, tmp_path: Path
+) -> None:
+    method = Changed(same)
+    items = estimate(method, Task("pair", "reed", "bell"))
+    assert method.calls[0] == ("reed", "bell", 1, SECONDS)
+    assert [i["track"] for i in items] == ["tune4", "tune5"]
+    for item in items:
+        half, other = (heard(tmp_path, {"file": item[f]}) for f in ("file", "other_file"))
+        for samples, instrument in ((half, "reed"), (other, "bell")):
+            level = audio.rms(source(corpus, item["track"], instrument))
+            assert audio.rms(samples) == pytest.approx(level * item["gain"], rel=1e-3)
+        assert np.corrcoef(half, other)[0, 1] < -0.99
+
+
+def test_items_of_a_pair_have_both_instruments_of_any_part(corpus: Corpus) -> None:
+    parted = [replace(t, parts={"reed": "melody", "bell": "harmony"}) for t in corpus.tracks]
+    lonely = [replace(t, id=f"{t.id}x", stems={"reed": t.stems["reed"]}) for t in corpus.tracks]
+    task = Task("pair", "reed", "bell")
+    both = replace(corpus, tracks=(*parted, *lonely))
+    assert [t.id for t in items_of(task, both, "test")] == ["tune4", "tune5"]
+    assert [t.id for t in items_of(task, both, "valid")] == ["tune3"]
+    alone = replace(corpus, tracks=tuple(lonely))
+    assert [t.id for t in items_of(task, alone, "test")] == ["tune4x", "tune5x"]
+
+
+def test_validation_tracks_may_be_scored(estimate) -> None:
+    assert [i["track"] for i in estimate(same, score_on="valid")] == ["tune3"]
 
 
 def test_without_a_counterpart_the_source_is_enough(estimate, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,21 @@ def test_tasks_by_name_and_group() -> None:
 def test_what_is_no_task(words: list[str], told: str) -> None:
     with pytest.raises(BenchError, match=told):
         choose_tasks(words, BOTH)
+
+
+def test_methods_that_do_no_transfer_bring_tasks_of_their_own() -> None:
+    groups = {
+        "single": (PAIR,),
+        "generate": (Task("generate", "a"), Task("generate", "c")),
+        "pair": (Task("pair", "a", "b"), Task("pair", "a", "c")),
+    }
+    of = replace(BOTH, groups=groups)
+    maker, doubler = method(kinds=("generate",)), method(kinds=("pair",))
+    assert choose_tasks([], of, [method()]) == (PAIR,)
+    assert choose_tasks([], of, [method(), maker]) == (PAIR, Task("generate", "a"))
+    assert choose_tasks([], of, [doubler]) == (PAIR, Task("pair", "a", "b"))
+    assert choose_tasks([], of, [method(kinds=("generate",), control=True)]) == (PAIR,)
+    assert choose_tasks(["single"], of, [maker]) == (PAIR,)
 
 
 def test_a_corpus_without_tasks() -> None:

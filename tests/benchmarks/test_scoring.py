@@ -11,6 +11,7 @@ import pytest
 
 from timbrebench.benchmarks import measure, scoring
 from timbrebench.benchmarks.measure import Chosen
+from timbrebench.benchmarks.references import References
 from timbrebench.benchmarks.scoring import Scorer, score_file
 from timbrebench.benchmarks.store import Store
 from timbrebench.core import audio, files
@@ -65,13 +66,15 @@ def info(name: str, *measures: str, **fields: Any) -> MetricInfo:
 INFOS = {
     "gap": info("gap", "gap"),
     "slow_gap": info("slow_gap", "gap", "rate", rate=8000),
+    "halves": info("halves", "gap", kinds=("pair",)),
+    "sums": info("sums", "references", "peaks", kind="set", kinds=("pair",)),
     "self_gap": info("self_gap", "gap", against_source=True),
     "more": info("more", "gap", "absent"),
     "count": info("count", "references", "peaks", kind="set"),
     "told": info("told", "seconds", "absent", kind="cell"),
     "uncreated": info("uncreated", "gap"),
 }
-CLASSES: dict[str, Any] = {"count": Count, "told": Told}
+CLASSES: dict[str, Any] = {"count": Count, "sums": Count, "told": Told}
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +127,7 @@ class Cell:
             all_tasks=self.tasks,
             not_applicable=lambda task: "",
             corpus=corpus,
+            references=References(corpus),
             cell={"references": "r"},
         )
         files.write_json(self.folder / "estimates.json", {"items": self.items})
@@ -316,3 +320,45 @@ def test_what_decides_a_score_is_in_its_files_name(monkeypatch: pytest.MonkeyPat
     names.add(score_file(choice))
     assert len(names) == 4
     assert all(name.startswith("gap-") for name in names)
+
+
+# ---------------------------------------------------------------------------- pairs
+
+
+def test_the_halves_of_a_pair(cell: Cell) -> None:
+    """Each other's reference; sets of their own, held against their own instrument's tracks."""
+    task = Task("pair", "a", "b")
+    cell.tasks = [task]
+    for number, track in enumerate(cell.tracks):  # by b they peak at 0.25
+        stems = {**track.stems, "a": write(cell.folder / f"{track.id}.a.wav", 0.125)}
+        cell.tracks[number] = replace(track, stems=stems)
+    for track in ("x", "silent"):
+        other = f"estimates/other/{track}.flac"
+        cell.estimate(track, 0.5, task=task.name, source="", target="", other_file=other)
+        write(cell.folder / other, 0.75)
+
+    rows = cell.score("halves")
+    assert by_item(rows) == {
+        "x": pytest.approx(0.25, abs=1e-3),
+        "silent": None,
+        "": by_item(rows)["x"],
+    }
+    assert by_item(rows, "reference")["x"] == "the other half"
+
+    sums = {r["metric"]: r for r in cell.score("sums")}
+    peaks = [sums[f"peaks{of}"]["value"] for of in ("[a]", "[b]", "")]
+    assert peaks == pytest.approx([0.25, 0.5, 0.375], abs=1e-3)
+    assert sums["peaks[a]"]["reference"] == "train tracks of a" and sums["peaks"]["n"] == 7
+    assert sums["peaks"]["details"]["items"] == ["silent", "x"]
+
+
+def test_a_half_that_cannot_be_measured_leaves_no_mean(cell: Cell) -> None:
+    task = Task("pair", "a", "b")
+    cell.tasks = [task]
+    cell.estimate("x", 0.5, task=task.name, source="", target="", other_file="estimates/none.flac")
+    for number, track in enumerate(cell.tracks):
+        cell.tracks[number] = replace(track, stems={**track.stems, "a": track.stems["b"]})
+    rows = {r["metric"]: r for r in cell.score("sums", "halves")}
+    assert rows["peaks[a]"]["status"] == "ok"
+    for name in ("peaks[b]", "peaks", "gap"):
+        assert rows[name]["status"] == "failed" and rows[name]["value"] is None

@@ -39,6 +39,7 @@ class RunConfig:
     precision: str = "bf16"
     vocoder: str = "griffinlim"
     max_seconds: float | None = None
+    score_on: str = "test"  # test | valid: the split that estimates are made of
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # plugin → options
 
     @property
@@ -63,12 +64,15 @@ class Execution:
 
 PRESETS = ("quick", "paper")
 PRECISIONS = ("fp32", "bf16")
+SCORED = ("test", "valid")
 
 
 def check(config: RunConfig) -> RunConfig:
     """The config itself, or an error that names what is wrong with it."""
     if config.preset not in PRESETS:
         raise UnknownName("preset", config.preset, PRESETS)
+    if config.score_on not in SCORED:
+        raise UnknownName("split to score on", config.score_on, SCORED)
     if config.precision not in PRECISIONS:
         raise UnknownName("precision", config.precision, PRECISIONS)
     if not re.fullmatch(r"cpu|cuda(:\d+)?", config.device):

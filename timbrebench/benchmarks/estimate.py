@@ -2,24 +2,21 @@
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from timbrebench.benchmarks.choosing import choose
+from timbrebench.benchmarks.making import RATE, Maker
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.store import Store, file_name
-from timbrebench.core import audio, files, seeds
-from timbrebench.core.errors import BenchError, NotApplicable, one_line
-from timbrebench.core.interfaces import Vocoder
-from timbrebench.core.mel import denormalise
+from timbrebench.benchmarks.tasks import items_of
+from timbrebench.core import audio, files
+from timbrebench.core.errors import NotApplicable, one_line
 from timbrebench.core.memory import is_out_of_memory
-from timbrebench.core.records import Clip, Mels, Task, Track
-from timbrebench.core.registry import create, registry
-
-RATE = 16000  # Hz: everything is scored at one rate
-STYLE_CLIPS, STYLE_SECONDS = 8, 10.0
+from timbrebench.core.records import Clip, Task, Track
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -29,52 +26,58 @@ class Estimator:
 
     def __init__(self, session: Session, store: Store, folder: Path, report: Report) -> None:
         self.session, self.store, self.folder, self.report = session, store, folder, report
-        self.cell = session.cell
+        self.cell, self.corpus = session.cell, session.corpus
+        self.maker = Maker(session)
         self.made: dict[tuple[Task, str], Clip] = {}
-        self.vocoder = self._vocoder()
+        self.chosen: dict[str, dict[str, Any]] = {}  # task → what was chosen for it, and why
 
     def run(self) -> dict[str, Any]:
         """Every item of every task; writes estimates.json last, so that it means 'all made'."""
+        started = time.monotonic()
+        self._choose()
+        choosing = time.monotonic() - started
         items = []
-        work = [(t, track) for t in self.session.tasks for track in self._tracks(t)]
+        split = self.cell["score_on"]
+        work = [(t, i) for t in self.session.tasks for i in items_of(t, self.corpus, split)]
         for number, (task, track) in enumerate(work):
             items.append(self._item(task, track))
             self.report(
                 {"event": "progress", "what": "estimates", "share": (number + 1) / len(work)}
             )
-        record = {"items": items, "vocoder": dict(self.vocoder.provenance) if self.vocoder else {}}
+        vocoder = self.maker.vocoder
+        record = {
+            "items": items,
+            "vocoder": dict(vocoder.provenance) if vocoder else {},
+            "chosen": self.chosen,
+            "choosing_seconds": choosing if self.chosen else 0.0,
+        }
         files.write_json(self.folder / "estimates.json", record)
         return record
 
-    def _tracks(self, task: Task) -> tuple[Track, ...]:
-        """Test tracks with both ends; where there is no such track, those with the source."""
-        corpus = self.session.corpus
-        if not task.source:
-            return corpus.tracks_of("test", task.target)
-        paired = corpus.tracks_of("test", task.source, task.target)
-        return paired or corpus.tracks_of("test", task.source)
-
-    def _vocoder(self) -> Vocoder | None:
-        name = self.cell["vocoder"]["name"]
-        if not name:
-            return None
-        return create(registry().find("vocoder", name), self.cell["vocoder"]["values"])
+    def _choose(self) -> None:
+        """The sampling options that were left open, for each transfer that the method does."""
+        if not self.session.to_choose:
+            return
+        tasks = dict.fromkeys(d for t in self.session.tasks for d in t.direct)
+        for task in (t for t in tasks if t.kind == "transfer"):
+            self.chosen[task.name] = choose(self.session, self.maker, task, self.report)
 
     # ------------------------------------------------------------------ one item
 
     def _item(self, task: Task, track: Track) -> dict[str, Any]:
+        transfer = task.kind == "transfer"
         record: dict[str, Any] = {
             "task": task.name,
             "track": track.id,
             "source": task.source,
-            "target": task.target if task.target in track.stems else "",
+            "target": task.target if transfer and task.target in track.stems else "",
             "status": "ok",
             "reason": "",
             "infer_seconds": 0.0,
             "vocoder_seconds": 0.0,
         }
         try:
-            estimate = self._estimate(task, track, record)
+            estimates = self._estimates(task, track, record)
         except NotApplicable as error:
             return record | {"status": "not_applicable", "reason": one_line(error)}
         except Exception as error:  # a plugin may raise anything: it ends its own item only
@@ -82,89 +85,54 @@ class Estimator:
                 raise
             traceback.print_exc()
             return record | {"status": "failed", "reason": one_line(error)}
-        name = Path("estimates") / task.folder / f"{file_name(track.id)}.flac"
-        gain = audio.write(self.folder / name, estimate.samples, estimate.rate)
-        self._keep_references(task, track)
-        return record | {"file": str(name), "audio_seconds": estimate.seconds, "gain": gain}
+        self._keep_references(record)
+        return record | self._write(task, track, estimates)
 
-    def _estimate(self, task: Task, track: Track, record: dict[str, Any]) -> Clip:
-        """The estimate at the source's level and RATE; a derived task's is a sum of others."""
-        if task.parts:
-            parts = [self._part(part, track, record).samples for part in task.parts]
-            length = min(map(len, parts))
-            summed = np.stack([p[:length] for p in parts]).sum(axis=0)
-            return Clip(summed, RATE, task.target, track.id)
-        return self._part(task, track, record)
+    def _write(self, task: Task, track: Track, estimates: list[Clip]) -> dict[str, Any]:
+        """The files of an item: one, or the two halves of a pair."""
+        folder = Path("estimates") / task.folder
+        names = [place / f"{file_name(track.id)}.flac" for place in (folder, folder / "other")]
+        gains = [
+            audio.write(self.folder / name, clip.samples, clip.rate)
+            for name, clip in zip(names, estimates, strict=False)
+        ]
+        return {
+            "file": str(names[0]),
+            "other_file": str(names[1]) if len(estimates) > 1 else "",
+            "audio_seconds": sum(clip.seconds for clip in estimates),
+            "gain": min(gains),
+        }
 
-    def _part(self, task: Task, track: Track, record: dict[str, Any]) -> Clip:
+    def _estimates(self, task: Task, track: Track, record: dict[str, Any]) -> list[Clip]:
+        """One estimate, or both halves of a pair; a derived task's is a sum of others."""
+        seconds = self.cell["max_seconds"]
+        if task.kind == "pair":
+            return list(self.maker.pair(task, track, seconds, record))
+        if task.kind == "generate":
+            return [self.maker.generate(task, track, seconds, record)]
+        if not task.parts:
+            return [self._transfer(task, track, record)]
+        parts = [self._transfer(part, track, record).samples for part in task.parts]
+        length = min(map(len, parts))
+        summed = np.stack([p[:length] for p in parts]).sum(axis=0)
+        return [Clip(summed, RATE, task.target, track.id)]
+
+    def _transfer(self, task: Task, track: Track, record: dict[str, Any]) -> Clip:
         """The estimate of a direct task; those that derived tasks are summed from are kept."""
         if (task, track.id) in self.made:
             return self.made[task, track.id]
-        clip = self._call(task, track, record)
+        if task.name in self.chosen:
+            self.session.use(self.chosen[task.name]["values"])
+        clip = self.maker.transfer(task, track, self.cell["max_seconds"], record)
         if any(task in derived.parts for derived in self.session.tasks):
             self.made[task, track.id] = clip
         return clip
 
-    def _call(self, task: Task, track: Track, record: dict[str, Any]) -> Clip:
-        method = self.session.method
-        rng = seeds.generator(self.session.seed, self.cell["references"], task.name, track.id)
-        if task.kind == "generate":
-            level = self._load(track.id, task.a)
-            started = time.monotonic()
-            given = method.generate(task.a, 1, level.seconds, [rng])
-        else:
-            level = self._load(track.id, task.source, method.mel.rate if method.mel else RATE)
-            styles = self._styles(task, track.id)
-            started = time.monotonic()
-            given = method.transfer([level], task, [styles], [rng])
-        record["infer_seconds"] += time.monotonic() - started
-        clip = _checked(self._as_clip(given, record))
-        samples = audio.resample(clip.samples, clip.rate, RATE)
-        samples = audio.match_rms(samples, audio.rms(level.samples))
-        return Clip(samples, RATE, task.target, track.id)
-
-    def _as_clip(self, given: Mels | list[Clip], record: dict[str, Any]) -> Clip:
-        if not isinstance(given, Mels):
-            return _only(given)
-        assert self.vocoder is not None
-        log_mel = denormalise(np.asarray(_only(given.values)), given.state)
-        started = time.monotonic()
-        samples = self.vocoder.synthesise(np.asarray(log_mel), given.spec, _only(given.lengths))
-        record["vocoder_seconds"] += time.monotonic() - started
-        return Clip(samples, given.spec.rate)
-
-    # ------------------------------------------------------------------ what goes in
-
-    def _load(self, track: str, instrument: str, rate: int = RATE) -> Clip:
-        return self.session.corpus.load(track, instrument, rate, self.cell["max_seconds"])
-
-    def _styles(self, task: Task, track: str) -> list[Clip]:
-        """Clips of the target from other, training tracks, drawn for the item."""
-        corpus, method = self.session.corpus, self.session.method
-        rate = method.mel.rate if method.mel else RATE
-        found = [t.id for t in corpus.tracks_of("train", task.target) if t.id != track]
-        rng = seeds.generator("styles", self.session.seed, task.target, track)
-        drawn = rng.permutation(sorted(found))[:STYLE_CLIPS]
-        return [corpus.load(str(t), task.target, rate, STYLE_SECONDS) for t in drawn]
-
-    def _keep_references(self, task: Task, track: Track) -> None:
+    def _keep_references(self, record: Mapping[str, Any]) -> None:
         """The item's source and reference as scored, for reports; once a run folder."""
-        for instrument in {task.source, task.target} & set(track.stems):
+        track = self.corpus.track(record["track"])
+        for instrument in {record["source"], record["target"]} & set(track.stems):
             path = self.store.reference(self.cell["references"], instrument, track.id)
             if not path.exists():
-                audio.write(path, self._load(track.id, instrument).samples, RATE)
-
-
-def _checked(clip: Clip) -> Clip:
-    shape = np.shape(clip.samples)
-    if len(shape) != 1 or not shape[0]:
-        raise BenchError(f"the estimate has samples of shape {list(shape)}, not [n].")
-    if not np.isfinite(clip.samples).all():
-        raise BenchError("the estimate has samples that are no numbers.")
-    return clip
-
-
-def _only(given: Sequence[Any]) -> Any:
-    if len(given) != 1:
-        raise BenchError(f"the method gave {len(given)} results for one clip.")
-    return given[0]
+                clip = self.corpus.load(track.id, instrument, RATE, self.cell["max_seconds"])
+                audio.write(path, clip.samples, RATE)

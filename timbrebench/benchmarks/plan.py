@@ -42,6 +42,7 @@ class Cell:
     precision: str
     vocoder: Choice
     max_seconds: float | None
+    score_on: str
     trains: bool
     control: bool
     supervision: str
@@ -51,7 +52,8 @@ class Cell:
     def key(self) -> str:
         training = [dataclasses.astuple(self.budget), self.precision] if self.trains else []
         parts = [self.method.identity, self.fingerprint, [t.name for t in self.tasks], self.seed]
-        return files.digest([*parts, training, self.vocoder.identity, self.max_seconds])
+        scored = [] if self.score_on == "test" else [self.score_on]
+        return files.digest([*parts, training, self.vocoder.identity, self.max_seconds, *scored])
 
     @property
     def place(self) -> str:
@@ -80,11 +82,12 @@ def make_plan(config: RunConfig, registry: Registry) -> Plan:
     if missing:
         raise MissingData(missing)
     corpus = apply_split(corpus, config.split)
-    tasks = choose_tasks(config.tasks, corpus)
+    methods = choose_methods(registry, config)
+    tasks = choose_tasks(config.tasks, corpus, [entry.info for entry, _ in methods])
     vocoder = choose(registry, "vocoder", config.vocoder, config)
     cells = [
         _cell(registry, config, corpus, tasks, dataset, vocoder, method, seed)
-        for method in choose_methods(registry, config)
+        for method in methods
         for seed in config.seeds
     ]
     metrics = tuple(choose_metrics(registry, config))
@@ -134,10 +137,11 @@ def _cell(
         precision=config.precision,
         vocoder=vocoder[1] if mel else NO_VOCODER,
         max_seconds=config.max_seconds,
+        score_on=config.score_on,
         trains=info.trains,
         control=info.control,
         supervision=info.supervision,
-        impossible=why_impossible(info, tasks, corpus) or _unfit(vocoder[0], mel),
+        impossible=why_impossible(info, tasks, corpus, config.score_on) or _unfit(vocoder[0], mel),
     )
 
 

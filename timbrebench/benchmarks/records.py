@@ -25,6 +25,7 @@ def describe(cell: Cell, config: RunConfig) -> dict[str, Any]:
         "precision": cell.precision,
         "vocoder": {"name": cell.vocoder.name, "values": dict(cell.vocoder.values)},
         "max_seconds": cell.max_seconds,
+        "score_on": cell.score_on,
         "references": files.digest([cell.fingerprint, cell.max_seconds]),
         "device": config.device,
     }

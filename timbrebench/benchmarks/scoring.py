@@ -25,7 +25,6 @@ class Scorer:
     def __init__(self, session: Session, store: Store, folder: Path, report: Report) -> None:
         self.session, self.store, self.folder, self.report = session, store, folder, report
         self.items: list[dict[str, Any]] = []
-        self.references: dict[tuple[str, int], tuple[list[Clip], str]] = {}
 
     def run(self, metrics: Sequence[Mapping[str, Any]], outcome: Mapping[str, Any]) -> list[str]:
         """Names of the score files, each written unless it is there already."""
@@ -79,6 +78,8 @@ class Scorer:
         track = item["track"]
         if item["status"] != "ok":
             return _all(entry, task, track, item["status"], item["reason"])
+        if task.kind == "pair":
+            return self._half_rows(entry, metric, task, item)
         against = item["target"] or (item["source"] if entry.info.against_source else "")
         if not against:
             reason = "the item has no counterpart by the target"
@@ -92,6 +93,22 @@ class Scorer:
 
         rows, reason = measure.ask(measured)
         return _all(entry, task, track, "failed", reason, told) if rows is None else rows
+
+    def _half_rows(self, entry: Entry, metric: Any, task: Task, item: dict[str, Any]) -> list[Row]:
+        """The halves of a pair, each other's reference."""
+        told = "the other half"
+
+        def measured() -> list[Row]:
+            halves = [
+                _clip(self.folder / item[file], entry.info.rate, instrument, item["track"])
+                for file, instrument in (("other_file", task.b), ("file", task.a))
+            ]
+            values = metric.measure(*halves)
+            found = [(m, values.get(m.name)) for m in entry.info.measures]
+            return [_row(m, task, item["track"], value, told) for m, value in found]
+
+        rows, reason = measure.ask(measured)
+        return _all(entry, task, item["track"], "failed", reason, told) if rows is None else rows
 
     def _items(self, task: Task) -> list[dict[str, Any]]:
         return [i for i in self.items if i["task"] == task.name]
@@ -110,10 +127,26 @@ class Scorer:
         if not items:
             first = next(iter(self._items(task)), {"status": "failed", "reason": "no test item"})
             return _all(entry, task, "", first["status"], first["reason"])
-        references, told = self._reference_set(task.target, entry.info.rate)
-        estimates = [self._estimate(i, entry.info.rate) for i in items]
+        if task.kind != "pair":
+            return self._rows_of_set(entry, metric, task, task.target, items)
+        of_a = self._rows_of_set(entry, metric, task, task.a, items)
+        of_b = self._rows_of_set(entry, metric, task, task.b, items, "other_file")
+        return _of_halves(task, of_a, of_b)
+
+    def _rows_of_set(
+        self,
+        entry: Entry,
+        metric: Any,
+        task: Task,
+        instrument: str,
+        items: Sequence[Mapping[str, Any]],
+        file: str = "file",
+    ) -> list[Row]:
+        rate = entry.info.rate
+        references, told = self.session.references(instrument, rate)
 
         def measured() -> list[Row]:
+            estimates = [_clip(self.folder / i[file], rate, instrument, i["track"]) for i in items]
             values, details = metric.measure(references, estimates)
             known = {"n": details.get("n"), "details": {**details, "items": _tracks(items)}}
             rows = [_row(m, task, "", values.get(m.name), told) for m in entry.info.measures]
@@ -121,19 +154,6 @@ class Scorer:
 
         rows, reason = measure.ask(measured)
         return _all(entry, task, "", "failed", reason, told) if rows is None else rows
-
-    def _reference_set(self, instrument: str, rate: int) -> tuple[list[Clip], str]:
-        """What a set of estimates is held against: the target's training tracks.
-
-        A corpus that trains nothing (``--split all``) has none: then its test tracks, said so.
-        """
-        if (instrument, rate) not in self.references:
-            corpus = self.session.corpus
-            split = "train" if corpus.tracks_of("train", instrument) else "test"
-            ids = [t.id for t in corpus.tracks_of(split, instrument)]
-            clips = [corpus.load(id, instrument, rate) for id in ids]
-            self.references[instrument, rate] = clips, f"{split} tracks of {instrument}"
-        return self.references[instrument, rate]
 
     # ------------------------------------------------------------------ by cell
 
@@ -160,6 +180,29 @@ def score_file(choice: Mapping[str, Any]) -> str:
     entry = registry().find("metric", choice["name"])
     parts = [choice["name"], choice["values"], entry.info.version, choice["inputs"]]
     return f"{entry.name}-{files.digest(parts)}.json"
+
+
+def _of_halves(task: Task, first: Sequence[Row], second: Sequence[Row]) -> list[Row]:
+    """The rows of both halves of a pair, named by their instruments, and their means."""
+    named = [
+        row | {"metric": f"{row['metric']}[{instrument}]"}
+        for rows, instrument in ((first, task.a), (second, task.b))
+        for row in rows
+    ]
+    return named + [_mean_of_halves(a, b) for a, b in zip(first, second, strict=True)]
+
+
+def _mean_of_halves(a: Row, b: Row) -> Row:
+    if lacking := next((row for row in (a, b) if row["status"] != "ok"), None):
+        return lacking
+    details = {
+        "items": a["details"]["items"],
+        "grey": bool(a["details"].get("grey") or b["details"].get("grey")),
+    }
+    n = min((row["n"] for row in (a, b) if row["n"] is not None), default=None)
+    value = (a["value"] + b["value"]) / 2
+    told = f"{a['reference']}; {b['reference']}"
+    return a | {"value": value, "n": n, "reference": told, "details": details}
 
 
 def _tracks(items: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from timbrebench.benchmarks.references import References
 from timbrebench.core import corpora, files
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Dataset, Method, Stage, Trained
@@ -51,16 +52,16 @@ class Session:
     def not_applicable(self, task: Task) -> str:
         """Why the method cannot do a task by its nature; '' if it can."""
         kinds = self.entry.info.kinds
-        if task.kind in kinds and task.kind != "pair":
-            return ""
-        if task.kind in kinds:
-            return "this version makes no estimates of pairs"
-        return f"{self.entry.name} does {' and '.join(kinds)} tasks only"
+        return (
+            "" if task.kind in kinds else f"{self.entry.name} does {' and '.join(kinds)} tasks only"
+        )
 
     @property
-    def direct_tasks(self) -> list[Task]:
-        """What the method itself is asked for; derived tasks add their parts."""
-        return list(dict.fromkeys(d for t in self.tasks for d in t.direct))
+    def training_tasks(self) -> list[Task]:
+        """What the method declares stages for; derived tasks add their parts."""
+        info = self.entry.info
+        tasks = [t for t in self.all_tasks if t.kind in (*info.kinds, *info.trains_for)]
+        return list(dict.fromkeys(d for t in tasks for d in t.direct))
 
     @functools.cached_property
     def method(self) -> Method:
@@ -70,11 +71,25 @@ class Session:
 
     @functools.cached_property
     def stages(self) -> list[Stage]:
-        stages = list(self.method.stages(self.corpus, self.direct_tasks))
+        stages = list(self.method.stages(self.corpus, self.training_tasks))
         names = [s.name for s in stages]
         if len(set(names)) < len(names):
             raise BenchError(f"{self.entry.name} has two stages of one name: {names}.")
         return stages
+
+    @property
+    def to_choose(self) -> dict[str, tuple[Any, ...]]:
+        """The sampling options that were left open, and the candidates for each."""
+        values = self.cell["options"]
+        return {k: v for k, v in self.entry.info.chosen.items() if values.get(k) is None}
+
+    def use(self, values: Mapping[str, Any]) -> None:
+        """Makes the method sample with other values of these options."""
+        self.method.options = replace(self.method.options, **values)
+
+    @functools.cached_property
+    def references(self) -> References:
+        return References(self.corpus)
 
     def stage(self, name: str) -> Stage:
         return next(s for s in self.stages if s.name == name)

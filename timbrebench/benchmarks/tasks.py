@@ -4,16 +4,20 @@ from collections.abc import Sequence
 
 from timbrebench.core.errors import BenchError, UnknownName
 from timbrebench.core.interfaces import MethodInfo
-from timbrebench.core.records import Corpus, Task, parse_task
+from timbrebench.core.records import Corpus, Task, Track, parse_task
 
 
-def choose_tasks(words: Sequence[str], corpus: Corpus) -> tuple[Task, ...]:
-    """Task names and group names → tasks that the corpus has instruments for."""
-    if not words and not corpus.groups:
-        raise BenchError(f"{corpus.name} offers no task.", hint="See: bench info " + corpus.name)
+def choose_tasks(
+    words: Sequence[str], corpus: Corpus, methods: Sequence[MethodInfo] = ()
+) -> tuple[Task, ...]:
+    """Task names and group names → tasks that the corpus has instruments for.
+
+    Without a word: those of the corpus's first group, and of the groups ``generate`` and
+    ``pair`` as much as a method that does no transfer needs.
+    """
     named = {t.name: t for tasks in corpus.groups.values() for t in tasks}
-    tasks: list[Task] = []
-    for word in words or [next(iter(corpus.groups))]:
+    tasks = [] if words else _default_tasks(corpus, methods)
+    for word in words:
         if word in corpus.groups:
             tasks += corpus.groups[word]
         elif word in named:
@@ -25,6 +29,21 @@ def choose_tasks(words: Sequence[str], corpus: Corpus) -> tuple[Task, ...]:
             raise UnknownName("task or task group", word, names)
     _refuse_same_folders(tasks)
     return tuple(dict.fromkeys(tasks))
+
+
+def _default_tasks(corpus: Corpus, methods: Sequence[MethodInfo]) -> list[Task]:
+    if not corpus.groups:
+        raise BenchError(f"{corpus.name} offers no task.", hint="See: bench info " + corpus.name)
+    tasks = list(next(iter(corpus.groups.values())))
+    instruments = {end for task in tasks for end in task.ends}
+    kinds = {task.kind for task in tasks}
+    for info in methods:
+        if info.control or kinds & set(info.kinds):
+            continue
+        for kind in info.kinds:
+            group = corpus.groups.get(kind, ())
+            tasks += [task for task in group if set(task.ends) <= instruments]
+    return tasks
 
 
 def _refuse_same_folders(tasks: Sequence[Task]) -> None:
@@ -39,7 +58,7 @@ def _refuse_same_folders(tasks: Sequence[Task]) -> None:
 
 
 def _checked(task: Task, corpus: Corpus) -> Task:
-    for instrument in filter(None, (task.a, task.b)):
+    for instrument in task.ends:
         if instrument not in corpus.instruments:
             raise UnknownName(f"instrument of {corpus.name}:", instrument, corpus.instruments)
     if task.a == task.b:
@@ -47,24 +66,30 @@ def _checked(task: Task, corpus: Corpus) -> Task:
     return task
 
 
-def why_impossible(info: MethodInfo, tasks: Sequence[Task], corpus: Corpus) -> str:
+def items_of(task: Task, corpus: Corpus, split: str) -> tuple[Track, ...]:
+    """The tracks of a split that a task is tried on: with both ends where there are such."""
+    if task.kind == "pair":
+        return corpus.tracks_together(split, task.a, task.b) or corpus.tracks_of(split, task.a)
+    return corpus.tracks_of(split, *task.ends) or corpus.tracks_of(split, task.a)
+
+
+def why_impossible(
+    info: MethodInfo, tasks: Sequence[Task], corpus: Corpus, scored: str = "test"
+) -> str:
     """Why a method cannot do any of the tasks on the corpus; '' if it can do one."""
-    able = [t for t in tasks if t.kind in info.kinds and t.kind != "pair"]
-    if not able and any(t.kind == "pair" for t in tasks):
-        return "this version makes no estimates of pairs"
+    able = [t for t in tasks if t.kind in info.kinds]
     if not able:
         return f"{info.name} does {' and '.join(info.kinds)} tasks only"
-    reasons = [_lacking(info, part, corpus) for task in able for part in task.direct]
+    reasons = [_lacking(info, part, corpus, scored) for task in able for part in task.direct]
     return "" if "" in reasons else reasons[0]
 
 
-def _lacking(info: MethodInfo, task: Task, corpus: Corpus) -> str:
-    ends = tuple(filter(None, (task.source, task.target)))
-    if not corpus.tracks_of("test", ends[0]):
-        return f"no test track has {ends[0]}; give one with --split test=ID"
+def _lacking(info: MethodInfo, task: Task, corpus: Corpus, scored: str) -> str:
+    if not corpus.tracks_of(scored, task.a):
+        return f"no {scored} track has {task.a}; give one with --split {scored}=ID"
     if info.supervision == "none" and not info.trains:
         return ""
-    wanted = [ends] if info.supervision == "paired" else [(end,) for end in ends]
+    wanted = [task.ends] if info.supervision == "paired" else [(end,) for end in task.ends]
     for instruments in wanted:
         if not corpus.tracks_of("train", *instruments):
             told = " and ".join(instruments)

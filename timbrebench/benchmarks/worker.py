@@ -202,6 +202,8 @@ def _outcome(
             f"{s['name']}.{part}": n for s in trained for part, n in s["parameters"].items()
         },
         "vocoder": record["vocoder"],
+        "chosen": record["chosen"],
+        "choosing_seconds": record["choosing_seconds"],
         "phases": phases,
     }
 

@@ -54,6 +54,11 @@ class Task:
         return self.b if self.kind == "transfer" else self.a
 
     @property
+    def ends(self) -> tuple[str, ...]:
+        """Its instruments, one or two."""
+        return (self.a, self.b) if self.b else (self.a,)
+
+    @property
     def direct(self) -> tuple["Task", ...]:
         """The tasks that a method itself has to do for this one."""
         return self.parts or (self,)
@@ -124,6 +129,12 @@ class Corpus:
     def tracks_of(self, split: str, *instruments: str) -> tuple[Track, ...]:
         """The tracks of a split that have a stem of each of the instruments, all of one part."""
         return tuple(t for t in self.tracks if t.split == split and t.pairs(*instruments))
+
+    def tracks_together(self, split: str, *instruments: str) -> tuple[Track, ...]:
+        """The tracks of a split that have a stem of each of the instruments, of any part."""
+        return tuple(
+            t for t in self.tracks if t.split == split and set(instruments) <= set(t.stems)
+        )
 
     def track(self, id: str) -> Track:
         return next(t for t in self.tracks if t.id == id)
