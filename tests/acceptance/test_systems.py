@@ -1,0 +1,159 @@
+"""Every published system, working: one run of all of them at the quick preset, with the controls.
+
+Two sustained conversions and one from a sustained to a struck and dying sound, generation of their
+targets, and a pair. The run stays in runs/acceptance/systems; its report is written to
+docs/results/systems.md.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timbrebench.benchmarks.choosing import TIMBRE
+from timbrebench.benchmarks.measure import Chosen, create_metric
+from timbrebench.benchmarks.store import read_run
+from timbrebench.core.records import Corpus
+from timbrebench.core.registry import create, registry, values_of
+
+ROOT = Path(__file__).parents[2]
+RUN = ROOT / "runs" / "acceptance" / "systems"
+STYLE_RUN = ROOT / "runs" / "acceptance" / "style"
+PERCUSSIVE = "vibraphone:piano"
+INSTRUMENTS = ("clarinet", "piano", "strings")
+PAIR = ("strings", "piano")
+COMMAND = (
+    *("run", "--methods", "ldm,palette,cross,double,ddim", "--dataset", "starlet", "--tasks"),
+    f"clarinet:strings,strings:clarinet,{PERCUSSIVE},pair:{'/'.join(PAIR)},"
+    + ",".join(f"generate:{name}" for name in INSTRUMENTS),
+)
+
+pytestmark = pytest.mark.acceptance
+
+
+def bench(*words: str) -> str:
+    command = [sys.executable, "-m", "timbrebench", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def values() -> Mapping[tuple[str, str, str], float]:
+    """(method, task, metric) → value."""
+    bench(*COMMAND, "--out", str(RUN))
+    report = bench("report", str(RUN), "--format", "md")
+    head = "# All systems at the quick preset\n\nWritten by `make acceptance`, from:\n"
+    text = f"{head}\n    bench {' '.join(COMMAND)}\n\n{report}"
+    (ROOT / "docs" / "results" / "systems.md").write_text(text)
+    rows = map(json.loads, (RUN / "scores.jsonl").read_text().splitlines())
+    return {
+        (r["method"], r["task"], r["metric"]): r["value"]
+        for r in rows
+        if not r["item"] and r["status"] == "ok"
+    }
+
+
+def test_ldm_converts(values: Mapping[tuple[str, str, str], float]) -> None:
+    fad, copied = (values[m, PERCUSSIVE, "fad_logmel"] for m in ("ldm", "copy"))
+    assert fad <= 0.7 * copied
+    assert values["ldm", PERCUSSIVE, "jaccard_melodia16k"] < 0.8
+
+
+def test_cross_converts_at_the_k_chosen_on_validation_tracks(
+    values: Mapping[tuple[str, str, str], float],
+) -> None:
+    fad, copied = (values[m, PERCUSSIVE, "fad_logmel"] for m in ("cross", "copy"))
+    assert fad <= 0.5 * copied
+    assert values["cross", PERCUSSIVE, "jaccard_melodia16k"] < 0.65
+    (cross,) = (c for c in read_run(RUN).cells if c.label == "cross")
+    chosen = cross.outcome["chosen"][PERCUSSIVE]
+    assert chosen["values"]["k"] in [row["k"] for row in chosen["tried"]]
+    assert all(track.startswith("valid-") for track in chosen["tracks"])
+
+
+def test_cross_and_double_share_their_models(
+    values: Mapping[tuple[str, str, str], float],
+) -> None:
+    cells = {c.label: c for c in read_run(RUN).cells}
+    assert set(cells["cross"].stages) == set(cells["double"].stages)
+    assert len(cells["cross"].stages) == len(INSTRUMENTS)
+
+
+@pytest.fixture(scope="module")
+def corpus(values: Any) -> Corpus:
+    entry = registry().find("dataset", "starlet")
+    return create(entry, values_of(entry, {}), None).corpus()
+
+
+@pytest.fixture(scope="module")
+def nearest_real(corpus: Corpus) -> Mapping[str, float]:
+    """Instrument → the least FAD of real test clips of any other instrument against its own."""
+    entry = registry().find("metric", TIMBRE)
+    embedding = registry().find("embedding", entry.info.embedding)
+    metric = create_metric(Chosen(entry, values_of(entry, {}), embedding))
+
+    def clips(instrument: str, split: str) -> list[Any]:
+        tracks = corpus.tracks_of(split, instrument)
+        return [corpus.load(t.id, instrument, entry.info.rate) for t in tracks]
+
+    alone = [name for name in corpus.instruments if "+" not in name]
+    tests = {name: clips(name, "test") for name in alone}
+    least = {}
+    for name in INSTRUMENTS:
+        real = clips(name, "train")
+        others = [tests[other] for other in alone if other != name]
+        least[name] = min(metric.measure(real, other)[0][TIMBRE] for other in others)
+    return least
+
+
+@pytest.mark.parametrize("instrument", INSTRUMENTS)
+def test_ddim_makes_the_instrument(
+    instrument: str,
+    values: Mapping[tuple[str, str, str], float],
+    nearest_real: Mapping[str, float],
+) -> None:
+    task = f"generate:{instrument}"
+    made, real = (values[m, task, "fad_logmel"] for m in ("ddim", "shuffled"))
+    assert made <= 2 * real
+    assert made < nearest_real[instrument]
+    assert values["ddim", task, "nearest_training_ratio"] > 0.5  # it remembers no clip
+
+
+@pytest.mark.parametrize("instrument", PAIR)
+def test_double_makes_both_instruments(
+    instrument: str,
+    values: Mapping[tuple[str, str, str], float],
+    nearest_real: Mapping[str, float],
+) -> None:
+    task, column = f"pair:{'/'.join(PAIR)}", f"fad_logmel[{instrument}]"
+    made, real = (values[m, task, column] for m in ("double", "shuffled"))
+    assert made <= 2 * real
+    assert made < nearest_real[instrument]
+
+
+def test_double_makes_related_halves(values: Mapping[tuple[str, str, str], float]) -> None:
+    """More alike than clips of two pieces are."""
+    task = f"pair:{'/'.join(PAIR)}"
+    made, unrelated = (values[m, task, "jaccard_melodia16k"] for m in ("double", "shuffled"))
+    assert made < unrelated
+
+
+def test_ldm_listens_to_the_style() -> None:
+    """The loss under the right style is lower than under a wrong one, by more than seeds differ."""
+    words = ("--methods", "ldm", "--no-controls", "--tasks", PERCUSSIVE, "--flops", "6e12")
+    bench("run", *words, "--seeds", "0,1,2", "--metrics", "mel_l1", "--out", str(STYLE_RUN))
+    run = read_run(STYLE_RUN)
+    ends = []
+    for cell in run.cells:
+        (stage,) = (run.stages[key] for key in cell.stages if run.stages[key].name == "diffusion")
+        ends.append([p for p in stage.curve if "valid_loss_by_right_style" in p][-1])
+    right = [end["valid_loss_by_right_style"] for end in ends]
+    gaps = [end["valid_loss_by_wrong_style"] - end["valid_loss_by_right_style"] for end in ends]
+    assert len(gaps) == 3
+    assert min(gaps) > statistics.stdev(right)
