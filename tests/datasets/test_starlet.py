@@ -117,6 +117,9 @@ def test_groups_hold_starnets_tasks_first(made):
     }
     assert Task("transfer", "clarinet", "piano") in groups["cross"]
     assert {t.a for t in groups["generate"]} == set(INSTRUMENTS)
+    for pair in groups["pair"]:  # of different parts somewhere, so that their music differs
+        tracks = made.corpus().tracks_together("train", *pair.ends)
+        assert any(not track.pairs(*pair.ends) for track in tracks)
     there = groups["single-mixed"][0]
     assert [p.name for p in there.direct] == ["clarinet:strings", "vibraphone:piano"]
 

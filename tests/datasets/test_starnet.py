@@ -77,7 +77,7 @@ def test_it_keeps_the_contract_of_datasets(tmp_path: Path) -> None:
 def test_task_groups(tmp_path: Path) -> None:
     corpus = corpus_of(pieces(tmp_path / "p", 3, 16000, 1))
     names = {group: [t.name for t in tasks] for group, tasks in corpus.groups.items()}
-    assert list(names) == ["single", "mixture", "single-mixed"]
+    assert list(names) == ["single", "mixture", "single-mixed", "generate", "pair"]
     assert names["single"] == [
         "clarinet:strings",
         "strings:clarinet",
@@ -88,12 +88,18 @@ def test_task_groups(tmp_path: Path) -> None:
         "clarinet+vibraphone:strings+piano",
         "strings+piano:clarinet+vibraphone",
     ]
+    assert names["generate"] == [
+        f"generate:{name}" for name in ("clarinet", "vibraphone", "strings", "piano")
+    ]
+    assert names["pair"] == ["pair:clarinet/vibraphone", "pair:strings/piano"]
     for mixed, whole in zip(corpus.groups["single-mixed"], corpus.groups["mixture"], strict=True):
         assert (mixed.source, mixed.target) == (whole.source, whole.target)
         assert "+".join(p.source for p in mixed.parts) == mixed.source
         assert "+".join(p.target for p in mixed.parts) == mixed.target
     for task in (t for tasks in corpus.groups.values() for t in tasks):
-        assert corpus.tracks_of("train", task.source, task.target)
+        assert corpus.tracks_together("train", *task.ends)
+        if task.kind == "transfer":
+            assert corpus.tracks_of("train", task.source, task.target)
     assert not corpus.tracks_of("train", "clarinet", "piano")  # they play different parts
 
 

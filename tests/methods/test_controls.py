@@ -8,7 +8,7 @@ import scipy.signal
 import soundfile
 
 from timbrebench.core import audio, seeds
-from timbrebench.core.errors import NotApplicable
+from timbrebench.core.errors import NotApplicable, UnknownName
 from timbrebench.core.interfaces import Method
 from timbrebench.core.mel import denormalise, log_mel, preset
 from timbrebench.core.options import build, describe, resolve
@@ -241,3 +241,131 @@ def test_noise_is_generated_at_the_length_asked_for(corpus):
     (made,) = control("noise", corpus).generate("bell", 1, 0.7, [seeds.generator(7)])
     assert len(made.samples) == 11200
     assert audio.rms(made.samples) > 0
+
+
+# ---------------------------------------------------------------------------- pairs
+
+
+def rngs_of(count: int) -> list[np.random.Generator]:
+    return [seeds.generator(i) for i in range(count)]
+
+
+def places(corpus: Corpus, clip: Clip, instrument: str) -> set[tuple[str, int]]:
+    """The (test track, sample) at which the instrument plays just what the clip holds."""
+    found = set()
+    for track in corpus.tracks_of("test"):
+        samples = corpus.load(track.id, instrument, RATE).samples
+        beginnings = np.lib.stride_tricks.sliding_window_view(samples, 100)
+        for start in np.flatnonzero((beginnings == clip.samples[:100]).all(axis=1)):
+            if np.array_equal(samples[start:][: len(clip.samples)], clip.samples):
+                found.add((track.id, int(start)))
+    return found
+
+
+def in_parts(corpus: Corpus) -> Corpus:
+    """Where reed and bell play different parts of a piece."""
+    parts = {"reed": "melody", "bow": "melody", "bell": "accompaniment"}
+    return replace(corpus, tracks=tuple(replace(t, parts=parts) for t in corpus.tracks))
+
+
+def test_shuffled_pairs_are_of_different_tracks(corpus):
+    first, second = control("shuffled", corpus).generate_pair("reed", "bell", 6, 0.5, rngs_of(6))
+    for one_half, other_half in zip(first, second, strict=True):
+        tracks = [{t for t, _ in places(corpus, one_half, "reed")}]
+        tracks += [{t for t, _ in places(corpus, other_half, "bell")}]
+        assert tracks[0] and tracks[1] and not tracks[0] & tracks[1]
+
+
+def test_shuffled_pairs_of_a_single_test_track_are_not_applicable(tmp_path):
+    corpus = tiny_corpus(tmp_path, split={"train": 2, "test": 1}, seconds=1.0)
+    with pytest.raises(NotApplicable, match="other than 'tune2'"):
+        control("shuffled", corpus).generate_pair("reed", "bell", 1, 0.5, rngs_of(1))
+
+
+def test_oracle_pairs_are_one_moment_of_one_piece_of_any_parts(corpus):
+    oracle = control("oracle", in_parts(corpus))
+    halves = oracle.generate_pair("reed", "bell", 3, 0.5, rngs_of(3))
+    excerpts = control("other", in_parts(corpus), instrument="bell").generate(
+        "reed", 3, 0.5, rngs_of(3)
+    )
+    for i, clip in enumerate(excerpts):  # the same stream draws the same place
+        ((track, start),) = places(corpus, clip, "bell")
+        for half, name in zip(halves, ("reed", "bell"), strict=True):
+            samples = corpus.load(track, name, RATE).samples[start : start + 8000]
+            truth = log_mel(samples, half.spec).numpy()
+            np.testing.assert_allclose(half.values[i], truth, atol=1e-5)
+
+
+def test_oracle_pairs_need_a_track_with_both(corpus):
+    with pytest.raises(NotApplicable, match="no test track by reed and flute"):
+        control("oracle", corpus).generate_pair("reed", "flute", 1, 0.5, rngs_of(1))
+
+
+def test_noise_pairs_are_two_noises(corpus):
+    (first,), (second,) = control("noise", corpus).generate_pair("reed", "bell", 1, 1.5, rngs_of(1))
+    assert (first.instrument, second.instrument) == ("reed", "bell")
+    assert abs(np.corrcoef(first.samples, second.samples)[0, 1]) < 0.05
+
+
+# ---------------------------------------------------------------------------- other
+
+
+def written_instruments(folder, recordings: dict[str, np.ndarray]) -> Corpus:
+    """Two tracks, for training and for testing, with a stem for each of the recordings."""
+    (track,) = written_corpus(folder, recordings).tracks
+    tracks = (replace(track, id="a"), replace(track, id="b", split="test"))
+    return Corpus("written", tracks, {}, "x")
+
+
+def coloured(seed: int, pole: float) -> np.ndarray:
+    """Four seconds of noise with more or less treble."""
+    noise = np.random.default_rng(seed).standard_normal(4 * RATE)
+    return 0.1 * scipy.signal.lfilter([1 - pole], [1, -pole], noise)
+
+
+def test_other_is_the_nearest_in_timbre_whatever_its_level(tmp_path):
+    corpus = written_instruments(
+        tmp_path,
+        {
+            "dark": coloured(0, 0.9),
+            "dim": 0.02 * coloured(1, 0.7),
+            "bright": coloured(2, 0.0),
+            "dark+bright": coloured(3, 0.9),  # as near as can be, and no other instrument
+        },
+    )
+    (made,) = control("other", corpus).generate("dark", 1, 0.5, rngs_of(1))
+    assert made.instrument == "dark" and places(corpus, made, "dim")
+    (made,) = control("other", corpus).generate("dark+bright", 1, 0.5, rngs_of(1))
+    assert places(corpus, made, "dim")
+
+
+def test_other_can_be_named(corpus):
+    method = control("other", corpus, instrument="bell")
+    (made,) = method.generate("bow", 1, 0.5, rngs_of(1))
+    assert places(corpus, made, "bell")
+    with pytest.raises(NotApplicable, match="no test track by 'bell' to play instead of 'bell'"):
+        method.generate("bell", 1, 0.5, rngs_of(1))
+    with pytest.raises(NotApplicable, match="cannot play both halves"):
+        method.generate_pair("reed", "bow", 1, 0.5, rngs_of(1))
+    with pytest.raises(UnknownName, match="flute"):
+        control("other", corpus, instrument="flute")
+
+
+def test_other_pairs_are_one_moment_by_two_other_instruments(corpus):
+    first, second = control("other", corpus).generate_pair("reed", "bow", 3, 0.5, rngs_of(3))
+    for one_half, other_half in zip(first, second, strict=True):
+        assert (one_half.instrument, other_half.instrument) == ("reed", "bow")
+        found = [
+            (name, places(corpus, half, name))
+            for half, asked in ((one_half, "reed"), (other_half, "bow"))
+            for name in set(corpus.instruments) - {asked}
+            if places(corpus, half, name)
+        ]
+        (name, place), (other_name, other_place) = found
+        assert name != other_name and place & other_place
+
+
+def test_other_of_a_lone_instrument_is_not_applicable(tmp_path):
+    corpus = written_instruments(tmp_path, {"reed": coloured(0, 0.5)})
+    with pytest.raises(NotApplicable, match="no test track by another instrument"):
+        control("other", corpus).generate("reed", 1, 0.5, rngs_of(1))

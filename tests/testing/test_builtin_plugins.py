@@ -15,6 +15,9 @@ from timbrebench.testing.infos import make
 SMALL = {
     "palette": {"widths": (8, 16), "steps": 2},
     "regress": {"widths": (8, 16)},
+    "cross": {"widths": (8, 16), "steps": 4},
+    "double": {"widths": (8, 16), "steps": 4, "split": 1},
+    "ddim": {"widths": (8, 16), "seconds": 1.28, "steps": 2},
     "ldm": {"widths": (32, 32), "autoencoder_width": 8, "style_dim": 16, "steps": 2},
 }
 SMALL_DATASETS = {

@@ -29,3 +29,13 @@ def test_instruments_play_the_same_notes_with_different_envelopes(tmp_path):
     assert abs(spectra[0].argmax() - spectra[1].argmax()) <= 2  # bins of 0.5 Hz
     sustained = [np.abs(s).mean() / np.abs(s).max() for s in (reed, bell)]
     assert sustained[1] < 0.7 * sustained[0]
+
+
+def test_it_offers_every_kind_of_task(tmp_path):
+    groups = tiny_corpus(tmp_path, seconds=1.0).groups
+    assert list(groups) == ["single", "generate", "pair"]
+    assert [task.name for task in groups["pair"]] == [
+        "pair:reed/bow",
+        "pair:reed/bell",
+        "pair:bow/bell",
+    ]

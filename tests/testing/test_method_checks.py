@@ -1,15 +1,18 @@
 """``check_method`` passes a good method and names the fault of each bad one."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 
-from timbrebench.core.interfaces import Method, MethodInfo, Recipe, Stage
+from timbrebench.core.interfaces import Method, MethodInfo, Recipe, Span, Stage
 from timbrebench.core.mel import log_mel
 from timbrebench.core.records import Mels
 from timbrebench.testing import check_method, tiny_corpus
+from timbrebench.testing.choices import check_choices
+from timbrebench.testing.problems import Problems
 
 GOOD = MethodInfo("good", "a good method", f"{__name__}:Good", supervision="unpaired")
 
@@ -216,6 +219,7 @@ def test_a_faulty_method_is_named(corpus, method, fault):
         ({"summary": ""}, "summary"),
         ({"kinds": ("transform",)}, "kinds"),
         ({"supervision": "some"}, "supervision"),
+        ({"trains_for": ("transfer",)}, "kinds other than its own"),
         ({"factory": f"{__name__}:Absent"}, "Absent"),
         ({"factory": f"{__name__}:GoodStage"}, "no subclass of Method"),
         ({"presets": {"quick": {"width": 3}}}, "unknown options"),
@@ -268,3 +272,96 @@ def test_an_option_without_help_is_named(corpus, tmp_path, monkeypatch):
     info = _info_of("mute_info", HEAD + BODY.replace("its width", ""), tmp_path, monkeypatch)
     with pytest.raises(AssertionError, match="option 'width' has no help"):
         check_method(info, corpus=corpus)
+
+
+# ---------------------------------------------------------------------------- chosen, search
+
+OPTIONS = (
+    "@dataclass(frozen=True)\nclass Options:\n"
+    "    depth: int = option(2, 'its depth', low=1)\n"
+    "    start: float | None = option(None, 'its start', affects='sampling', low=0, high=1)\n"
+    "    strength: float = option(1.0, 'its strength', affects='sampling')\n"
+)
+
+
+@pytest.fixture
+def tunable(tmp_path, monkeypatch) -> MethodInfo:
+    info = _info_of("tunable_info", HEAD + OPTIONS, tmp_path, monkeypatch)
+    return replace(
+        info,
+        factory=f"{__name__}:Chooses",
+        chosen={"start": (0.5, 0.9)},
+        search={"depth": Span(1, 4), "strength": (0.5, 2.0)},
+    )
+
+
+class Chooses(Good):
+    """Notes what its option was in each call."""
+
+    starts: ClassVar[list[float | None]] = []
+
+    def transfer(self, clips, task, styles, rngs):
+        self.starts.append(self.options.start)
+        return super().transfer(clips, task, styles, rngs)
+
+
+def test_chosen_options_are_tried_as_none_and_as_a_candidate(corpus, tunable):
+    Chooses.starts.clear()
+    check_method(tunable, corpus=corpus)
+    assert Chooses.starts[0] is None and set(Chooses.starts[1:]) == {0.5}
+    Chooses.starts.clear()
+    check_method(tunable, options={"start": 0.7}, corpus=corpus)
+    assert set(Chooses.starts) == {0.7}
+
+
+class NeedsAChoice(Good):
+    def transfer(self, clips, task, styles, rngs):
+        if self.options.start is None:
+            raise ValueError("where?")
+        return super().transfer(clips, task, styles, rngs)
+
+
+def test_a_method_that_needs_a_choice_is_named(corpus, tunable):
+    info = replace(tunable, factory=f"{__name__}:NeedsAChoice")
+    with pytest.raises(AssertionError, match="transfer with no option chosen raised ValueError"):
+        check_method(info, corpus=corpus)
+
+
+@pytest.mark.parametrize(
+    "change, fault",
+    [
+        ({"chosen": {"begin": (0.5,)}}, "chosen option 'begin' is no option"),
+        ({"chosen": {"strength": (0.5,)}}, "'strength' is not one for sampling that may be none"),
+        ({"chosen": {"start": (0.5, 2.0)}}, "has the value 2.0, which the option does not take"),
+        ({"chosen": {"start": ()}}, "'start' has no values"),
+        ({"search": {"width": Span(1, 4)}}, "'width' of its search is no option"),
+        ({"search": {"depth": Span(1.5, 4)}}, "has the value 1.5"),
+        ({"search": {"depth": Span(0, 4)}}, "has the value 0"),
+        ({"search": {"depth": Span(4, 1)}}, "spans 4 to 1"),
+        ({"search": {"strength": Span(0, 1, log=True)}}, "logarithmic and reaches zero"),
+        ({"search": {"strength": ("strong",)}}, "has the value 'strong'"),
+    ],
+)
+def test_faulty_choices_are_named(tunable, change, fault):
+    problems = Problems("a method")
+    check_choices(problems, tunable)
+    assert not problems.found
+    check_choices(problems, replace(tunable, **change))
+    with pytest.raises(AssertionError, match=fault):
+        problems.report()
+
+
+class ForOtherTasks(Good):
+    """Notes the kinds of the tasks that it was given to train for."""
+
+    kinds: ClassVar[set[str]] = set()
+
+    def stages(self, corpus, tasks):
+        self.kinds.update(task.kind for task in tasks)
+        return super().stages(corpus, tasks)
+
+
+def test_stages_are_asked_for_the_kinds_that_it_trains_for(corpus):
+    info = replace(GOOD, factory=f"{__name__}:ForOtherTasks", trains_for=("pair",))
+    check_method(info, corpus=corpus)
+    assert ForOtherTasks.kinds == {"transfer", "pair"}

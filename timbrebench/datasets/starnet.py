@@ -117,7 +117,7 @@ def _split(tracks: Sequence[Track]) -> dict[str, str]:
 
 def _groups() -> dict[str, tuple[Task, ...]]:
     """The three settings of DiffTransfer: single instruments, mixtures, and mixtures made of
-    single conversions."""
+    single conversions. Then generation, and pairs that play the two parts of one piece."""
     winds = Task("transfer", "clarinet", "strings")
     bars = Task("transfer", "vibraphone", "piano")
     both = Task("transfer", "clarinet+vibraphone", "strings+piano")
@@ -129,4 +129,6 @@ def _groups() -> dict[str, tuple[Task, ...]]:
             replace(both, parts=(winds, bars)),
             replace(both_back, parts=(winds_back, bars_back)),
         ),
+        "generate": tuple(Task("generate", name) for name, part in STEMS if part != "mixture"),
+        "pair": (Task("pair", "clarinet", "vibraphone"), Task("pair", "strings", "piano")),
     }

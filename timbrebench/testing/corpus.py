@@ -2,7 +2,7 @@
 tunes."""
 
 from collections.abc import Mapping
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,8 @@ def tiny_corpus(
     """Writes 16 kHz WAV files to ``folder`` and returns their corpus.
 
     ``split`` says how many tracks each split has. The tracks are called tune0, tune1, …; the
-    instruments reed, bow and bell. Task groups: 'single' (every transfer) and 'generate'. The
-    same arguments give the same audio.
+    instruments reed, bow and bell. Task groups: 'single' (every transfer), 'generate' and 'pair'
+    (every two). The same arguments give the same audio.
     """
     names = [part for part in SPLITS for _ in range(split.get(part, 0))]
     tracks = tuple(_write(folder, f"tune{i}", name, seconds) for i, name in enumerate(names))
@@ -40,6 +40,7 @@ def tiny_corpus(
     groups = {
         "single": tuple(Task("transfer", a, b) for a, b in permutations(INSTRUMENTS, 2)),
         "generate": tuple(Task("generate", a) for a in INSTRUMENTS),
+        "pair": tuple(Task("pair", a, b) for a, b in combinations(INSTRUMENTS, 2)),
     }
     fingerprint = f"{digest_of_files(files)}-{'-'.join(names)}"
     return Corpus("tiny", tracks, groups, fingerprint, RATE)

@@ -19,6 +19,34 @@ TOLERANCE = 1e-3  # of the largest value, between two orders of the same sums
 Output = Mels | list[Clip]
 
 
+def check_inference(problems: Problems, method: Method, tasks: Sequence[Task]) -> None:
+    """Everything that the method makes of the tasks, one of a kind."""
+    for task in tasks:
+        if task.kind == "transfer":
+            check_transfer(problems, method, task, _rate(method))
+        elif task.kind == "generate":
+            check_generate(problems, method, task.a)
+        else:
+            check_generate_pair(problems, method, task.a, task.b)
+
+
+def check_calls_succeed(problems: Problems, method: Method, tasks: Sequence[Task]) -> None:
+    """One call a task while options that the benchmark chooses are none."""
+    corpus = method.corpus
+    assert corpus is not None
+    for task in tasks:
+        rngs = [generator("check", 0)]
+        with problems.attempt(f"{task.kind} with no option chosen"):
+            if task.kind == "transfer":
+                track = corpus.tracks_of("test", task.source)[0]
+                clip = corpus.load(track.id, task.source, _rate(method), SHORT)
+                method.transfer([clip], task, [_styles(corpus, task, _rate(method))], rngs)
+            elif task.kind == "generate":
+                method.generate(task.a, 1, SECONDS, rngs)
+            else:
+                method.generate_pair(task.a, task.b, 1, SECONDS, rngs)
+
+
 def check_transfer(problems: Problems, method: Method, task: Task, rate: int) -> None:
     """Two clips of different length together, again, and one by one; then hard ones."""
     corpus = method.corpus
@@ -165,6 +193,12 @@ def _expect_same(
     for a, b in zip(one, other, strict=True):
         close = a.shape == b.shape and np.allclose(a, b, rtol=0, atol=TOLERANCE * np.abs(a).max())
         problems.expect(close, sentence)
+
+
+def _rate(method: Method) -> int:
+    """Hz that its clips come at."""
+    assert method.corpus is not None
+    return method.mel.rate if method.mel else method.corpus.rate
 
 
 def _styles(corpus: Corpus, task: Task, rate: int) -> list[Clip]:

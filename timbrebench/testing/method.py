@@ -2,15 +2,16 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from timbrebench.core.interfaces import Method, MethodInfo, Stage, StageContext, Trained
 from timbrebench.core.mel import MelSpec, preset
 from timbrebench.core.records import KINDS, Corpus, Task
+from timbrebench.testing.choices import check_choices
 from timbrebench.testing.corpus import tiny_corpus
-from timbrebench.testing.inference import check_generate, check_generate_pair, check_transfer
+from timbrebench.testing.inference import check_calls_succeed, check_inference
 from timbrebench.testing.infos import check_info, make
 from timbrebench.testing.problems import Problems
 from timbrebench.testing.stages import check_stage, check_stages, tiny
@@ -24,10 +25,13 @@ def check_method(
     """Checks a method on a tiny corpus (or yours); AssertionError with all that is wrong.
 
     Contract, shapes, determinism under a seed, batch independence, saving and loading, import
-    weight. ``options`` override those of the preset 'quick': give sizes that are fast.
+    weight; with the options that the benchmark chooses left none, and chosen. ``options`` override
+    those of the preset 'quick': give sizes that are fast.
     """
     problems = Problems(f"method '{info.name}'")
     _check_claims(problems, info)
+    with problems.attempt("its options to choose among"):
+        check_choices(problems, info)
     if check_info(problems, info, Method):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -40,6 +44,10 @@ def check_method(
 def _check_claims(problems: Problems, info: MethodInfo) -> None:
     known = info.kinds and set(info.kinds) <= set(KINDS)
     problems.expect(known, f"its kinds {info.kinds} are not among {KINDS}")
+    trained = set(info.trains_for) <= set(KINDS) - set(info.kinds)
+    problems.expect(
+        trained, f"it trains for {info.trains_for}, which must be kinds other than its own"
+    )
     problems.expect(
         info.supervision in SUPERVISION, f"its supervision is none of {', '.join(SUPERVISION)}"
     )
@@ -52,7 +60,7 @@ def _check_on(
     corpus: Corpus,
     folder: Path,
 ) -> None:
-    tasks = _tasks(info, corpus)
+    tasks = _tasks((*info.kinds, *info.trains_for), corpus)
     method = _make(info, options)
     stages = [tiny(stage) for stage in method.stages(corpus, tasks)]
     problems.expect(
@@ -71,28 +79,21 @@ def _check_on(
     method = _make(info, options)  # a run infers in another process than it trains in
     method.stages(corpus, tasks)
     method.setup(corpus, trained, "cpu")
-    _check_inference(problems, method, info, tasks)
+    asked = _tasks(info.kinds, corpus)
+    chosen = {
+        k: v[0] for k, v in info.chosen.items() if v and getattr(method.options, k, 0) is None
+    }
+    if chosen:
+        check_calls_succeed(problems, method, asked)
+        method.options = replace(method.options, **chosen)
+    check_inference(problems, method, asked)
 
 
-def _check_inference(
-    problems: Problems, method: Method, info: MethodInfo, tasks: Sequence[Task]
-) -> None:
-    assert method.corpus is not None
-    for task in tasks:
-        if task.kind == "transfer":
-            rate = method.mel.rate if method.mel else method.corpus.rate
-            check_transfer(problems, method, task, rate)
-        elif task.kind == "generate":
-            check_generate(problems, method, task.a)
-        else:
-            check_generate_pair(problems, method, task.a, task.b)
-
-
-def _tasks(info: MethodInfo, corpus: Corpus) -> list[Task]:
-    """One task of each kind that the method does."""
+def _tasks(kinds: Sequence[str], corpus: Corpus) -> list[Task]:
+    """One task of each of the kinds."""
     a, b = corpus.instruments[:2]
     tasks = [Task("transfer", a, b), Task("generate", b), Task("pair", a, b)]
-    return [task for task in tasks if task.kind in info.kinds]
+    return [task for task in tasks if task.kind in kinds]
 
 
 def _make(info: MethodInfo, options: Mapping[str, Any]) -> Method:

@@ -9,6 +9,11 @@ it. ``voiced_fraction`` is the share of frames in which the reference has a pitc
 signal has no pitches. Copying the source scores well here: never read it without a measure of
 timbre beside it.
 
+Of a generated pair the first half is the reference, and ``voiced_fraction`` is its share. The
+distance is near 0 where the halves play the same notes and near 1 where they do not, related or
+not: melody and accompaniment of one real piece are as far apart as pieces are. Read it beside the
+controls ``oracle`` (real pairs) and ``shuffled`` (halves of different pieces).
+
 References
 ----------
 Cífka et al., "Self-supervised VQ-VAE for one-shot music style transfer", ICASSP 2021 (cifka8k);

@@ -19,6 +19,7 @@ METRICS: list[MetricInfo] = [
             Measure("jaccard_melodia16k_cut", "s"),
             Measure("voiced_fraction", ""),
         ),
+        kinds=("transfer", "pair"),
         against_source=True,
     ),
     MetricInfo(
@@ -30,6 +31,7 @@ METRICS: list[MetricInfo] = [
             Measure("jaccard_cifka8k", "", _BETTER_LOW),
             Measure("jaccard_cifka8k_voiced", "", _BETTER_LOW),
         ),
+        kinds=("transfer", "pair"),
         rate=8000,
         against_source=True,
     ),
@@ -54,6 +56,15 @@ METRICS: list[MetricInfo] = [
         kinds=KINDS,
         measures=(Measure("fad", "", _BETTER_LOW),),
         embedding="*",
+    ),
+    MetricInfo(
+        "novelty",
+        "distance to the nearest training window, relative to that of real music",
+        f"{_HERE}.novelty:Novelty",
+        source="Meehan et al., AISTATS 2020",
+        kind="set",
+        kinds=("generate", "pair"),
+        measures=(Measure("nearest_training_ratio"), Measure("copied_fraction")),
     ),
     MetricInfo(
         "runtime",

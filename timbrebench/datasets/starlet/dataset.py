@@ -141,7 +141,8 @@ def _track(entry: Entry, folder: Path) -> Track:
 
 
 def _groups() -> dict[str, tuple[Task, ...]]:
-    """StarNet's groups, conversions across its parts, the LDM report's instruments, generation."""
+    """StarNet's groups, conversions across its parts, the LDM report's instruments, generation,
+    and pairs that play the two parts of one piece."""
     wind, strings, bars, keys = (Task("transfer", *p) for p in _STARNET_PAIRS)
     mixtures = ("clarinet+vibraphone", "strings+piano")
     there, back = Task("transfer", *mixtures), Task("transfer", mixtures[1], mixtures[0])
@@ -158,6 +159,7 @@ def _groups() -> dict[str, tuple[Task, ...]]:
             for pair in permutations(("piano", "acoustic_guitar", "harp", "violin"), 2)
         ),
         "generate": tuple(Task("generate", name) for name in INSTRUMENTS),
+        "pair": (Task("pair", "clarinet", "vibraphone"), Task("pair", "strings", "piano")),
     }
 
 

@@ -130,13 +130,13 @@ def training_audio(
     assert corpus is not None, "setup() comes first"
     pairs = corpus.tracks_of("train", source, target)
     before, after = (
-        _beginnings(corpus, pairs or corpus.tracks_of("train", end), end, rate, seconds)
+        beginnings(corpus, pairs or corpus.tracks_of("train", end), end, rate, seconds)
         for end in (source, target)
     )
     return before, after
 
 
-def _beginnings(
+def beginnings(
     corpus: Corpus, tracks: Sequence[Track], instrument: str, rate: int, seconds: float
 ) -> Iterator[np.ndarray]:
     """The beginning of each track, until there are ``seconds`` in all."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from timbrebench.core.interfaces import MethodInfo
 from timbrebench.core.mel import PRESETS
 from timbrebench.core.options import option
+from timbrebench.core.records import KINDS
 
 _HERE = "timbrebench.methods.controls"
 
@@ -27,6 +28,17 @@ class OracleOptions:
         "mel that the reference passes through",
         affects="sampling",
         choices=tuple(PRESETS),
+    )
+
+
+@dataclass(frozen=True)
+class OtherOptions:
+    """Of the other instrument."""
+
+    instrument: str | None = option(
+        None,
+        "the other instrument (default: the nearest one in timbre)",
+        affects="sampling",
     )
 
 
@@ -62,7 +74,17 @@ INFOS = [
         "shuffled",
         "a wrong track of the right instrument",
         f"{_HERE}.references:Shuffled",
-        kinds=("transfer", "generate"),
+        kinds=KINDS,
+        trains=False,
+        control=True,
+        mel="",
+    ),
+    MethodInfo(
+        "other",
+        "real music by another instrument, the nearest one in timbre",
+        f"{_HERE}.other:Other",
+        OtherOptions,
+        kinds=("generate", "pair"),
         trains=False,
         control=True,
         mel="",
@@ -72,7 +94,7 @@ INFOS = [
         "the reference itself, through the mel and the vocoder",
         f"{_HERE}.references:Oracle",
         OracleOptions,
-        kinds=("transfer", "generate"),
+        kinds=KINDS,
         trains=False,
         control=True,
     ),
@@ -80,7 +102,7 @@ INFOS = [
         "noise",
         "white noise at the source's level",
         f"{_HERE}.references:Noise",
-        kinds=("transfer", "generate"),
+        kinds=KINDS,
         trains=False,
         control=True,
         mel="",

@@ -11,6 +11,7 @@ from timbrebench.core.errors import NotApplicable
 from timbrebench.core.interfaces import Method
 from timbrebench.core.mel import MelSpec, log_mel, preset
 from timbrebench.core.records import Clip, Corpus, Mels, Task, Track
+from timbrebench.methods.controls.excerpts import excerpt, excerpts_of, together
 
 Rngs = Sequence[np.random.Generator]
 Styles = Sequence[Sequence[Clip]]
@@ -43,10 +44,16 @@ class Noise(Method):
         """At the level of a test track of the instrument."""
         clips = []
         for rng in rngs:
-            real = _excerpt(_corpus_of(self), instrument, seconds, rng)
+            real = excerpt(corpus_of(self), instrument, seconds, rng)
             samples = _noise(rng, len(real.samples), audio.rms(real.samples))
             clips.append(replace(real, samples=samples, track=""))
         return clips
+
+    def generate_pair(
+        self, a: str, b: str, count: int, seconds: float, rngs: Rngs
+    ) -> tuple[list[Clip], list[Clip]]:
+        """Two that have nothing in common."""
+        return self.generate(a, count, seconds, rngs), self.generate(b, count, seconds, rngs)
 
 
 class Shuffled(Method):
@@ -60,7 +67,7 @@ class Shuffled(Method):
         return [self._wrong(clip, task, rng) for clip, rng in zip(clips, rngs, strict=True)]
 
     def _wrong(self, clip: Clip, task: Task, rng: np.random.Generator) -> Clip:
-        corpus = _corpus_of(self)
+        corpus = corpus_of(self)
         others = _other_tracks(corpus, clip.track, task.target)
         if not others:
             raise NotApplicable(
@@ -73,7 +80,25 @@ class Shuffled(Method):
 
     def generate(self, instrument: str, count: int, seconds: float, rngs: Rngs) -> list[Clip]:
         """Excerpts of test tracks: what real pieces get."""
-        return [_excerpt(_corpus_of(self), instrument, seconds, rng) for rng in rngs]
+        return [excerpt(corpus_of(self), instrument, seconds, rng) for rng in rngs]
+
+    def generate_pair(
+        self, a: str, b: str, count: int, seconds: float, rngs: Rngs
+    ) -> tuple[list[Clip], list[Clip]]:
+        """Excerpts of two different tracks: the right timbres, and music that is not related."""
+        pairs = [self._unrelated(a, b, seconds, rng) for rng in rngs]
+        return [first for first, _ in pairs], [second for _, second in pairs]
+
+    def _unrelated(
+        self, a: str, b: str, seconds: float, rng: np.random.Generator
+    ) -> tuple[Clip, Clip]:
+        corpus = corpus_of(self)
+        first = excerpt(corpus, a, seconds, rng)
+        others = _other_tracks(corpus, first.track, b)
+        if not others:
+            raise NotApplicable(f"no validation or test track by {b} other than '{first.track}'")
+        (second,) = excerpts_of(corpus, others, (b,), seconds, rng)
+        return first, second
 
 
 class Oracle(Method):
@@ -88,7 +113,7 @@ class Oracle(Method):
 
     def _reference(self, clip: Clip, task: Task, rate: int) -> np.ndarray:
         """[n] samples at ``rate``, as long as the clip."""
-        corpus = _corpus_of(self)
+        corpus = corpus_of(self)
         tracks = {track.id: track for track in corpus.tracks}
         track = tracks.get(clip.track)
         if track is None or not track.pairs(task.source, task.target):
@@ -100,8 +125,17 @@ class Oracle(Method):
     def generate(self, instrument: str, count: int, seconds: float, rngs: Rngs) -> Mels:
         """Excerpts of test tracks."""
         spec = _spec_of(self)
-        real = [_excerpt(_corpus_of(self), instrument, seconds, rng, spec.rate) for rng in rngs]
+        real = [excerpt(corpus_of(self), instrument, seconds, rng, spec.rate) for rng in rngs]
         return as_mels([clip.samples for clip in real], spec)
+
+    def generate_pair(
+        self, a: str, b: str, count: int, seconds: float, rngs: Rngs
+    ) -> tuple[Mels, Mels]:
+        """The same moment of one test track by both: what pairs of real music get."""
+        spec, corpus = _spec_of(self), corpus_of(self)
+        pairs = [together(corpus, (a, b), seconds, rng, spec.rate) for rng in rngs]
+        first, second = (as_mels([pair[i].samples for pair in pairs], spec) for i in (0, 1))
+        return first, second
 
 
 def as_mels(samples: Sequence[np.ndarray], spec: MelSpec) -> Mels:
@@ -124,25 +158,7 @@ def _other_tracks(corpus: Corpus, id: str, instrument: str) -> list[Track]:
     return []
 
 
-def _excerpt(
-    corpus: Corpus,
-    instrument: str,
-    seconds: float,
-    rng: np.random.Generator,
-    rate: int | None = None,
-) -> Clip:
-    """``seconds`` of a random test track of the instrument, from a random place in it."""
-    tracks = corpus.tracks_of("test", instrument)
-    if not tracks:
-        raise NotApplicable(f"no test track by {instrument}")
-    track = tracks[rng.integers(len(tracks))]
-    clip = corpus.load(track.id, instrument, rate or corpus.rate)
-    length = round(seconds * clip.rate)
-    start = rng.integers(max(len(clip.samples) - length, 0) + 1)
-    return replace(clip, samples=np.resize(clip.samples[start:], length))
-
-
-def _corpus_of(method: Method) -> Corpus:
+def corpus_of(method: Method) -> Corpus:
     assert method.corpus is not None, "setup() comes first"
     return method.corpus
 
