@@ -12,6 +12,9 @@ from timbrebench.core.interfaces import (
 from timbrebench.core.vocoder_options import GriffinLimOptions, SoundStreamOptions
 from timbrebench.datasets.plugin import DATASETS
 from timbrebench.methods.controls.plugin import INFOS as CONTROLS
+from timbrebench.methods.cross.plugin import INFO as CROSS
+from timbrebench.methods.ddim.plugin import INFO as DDIM
+from timbrebench.methods.double.plugin import INFO as DOUBLE
 from timbrebench.methods.files.plugin import INFOS as FILES
 from timbrebench.methods.ldm.plugin import INFO as LDM
 from timbrebench.methods.palette.plugin import INFO as PALETTE
@@ -39,7 +42,7 @@ VOCODERS = [
 
 @hookimpl
 def timbrebench_methods() -> list[MethodInfo]:
-    return [PALETTE, LDM, REGRESS, *CONTROLS, *FILES]
+    return [PALETTE, LDM, CROSS, DOUBLE, DDIM, REGRESS, *CONTROLS, *FILES]
 
 
 @hookimpl

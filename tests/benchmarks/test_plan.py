@@ -338,3 +338,14 @@ def test_what_an_embedded_dataset_has_to_make_is_counted(plugins: Registry, cach
     plan = make_plan(RunConfig(methods=("copy",), options=small), plugins)
     assert plan.unprepared > 0
     assert not plan.cells[0].impossible
+
+
+def test_controls_and_metrics_are_those_of_the_tasks(plugins: Registry, config) -> None:
+    made = make_plan(config("maker", controls=True, tasks=("generate:bow",)), plugins)
+    assert {"shuffled", "oracle[soundstream]", "other"} <= {c.method.label for c in made.cells}
+    assert "copy" not in {c.method.label for c in made.cells}
+    assert "novelty" in {m.name for m in made.metrics}
+    assert "mel_l1" not in {m.name for m in made.metrics}
+    made = make_plan(config(controls=True), plugins)
+    assert "other" not in {c.method.label for c in made.cells}
+    assert "novelty" not in {m.name for m in made.metrics}

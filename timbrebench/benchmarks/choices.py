@@ -8,7 +8,9 @@ from typing import Any
 from timbrebench.benchmarks.config import RunConfig, split_list
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError, UnknownName
+from timbrebench.core.interfaces import MethodInfo, MetricInfo
 from timbrebench.core.manifest import Entry
+from timbrebench.core.records import Task
 from timbrebench.core.registry import OURS, Registry, values_of
 from timbrebench.core.weights import KNOWN
 
@@ -101,11 +103,16 @@ def check_owners(config: RunConfig, registry: Registry) -> None:
             raise UnknownName("plugin in -o:", owner, known, hint="See: bench list")
 
 
-def choose_metrics(registry: Registry, config: RunConfig) -> list[Choice]:
-    """The named metrics; 'jaccard' stands for all whose name begins with it."""
+def choose_metrics(
+    registry: Registry, config: RunConfig, tasks: Sequence[Task] = ()
+) -> list[Choice]:
+    """The named metrics; 'jaccard' stands for all whose name begins with it.
+
+    Without a name, those that say so themselves and apply to one of the tasks.
+    """
     every = registry.of("metric")
     if not config.metrics:
-        names = [e.name for e in every if e.info.default]
+        names = [e.name for e in every if e.info.default and does_any(e.info, tasks)]
     else:
         names = []
         for word in config.metrics:
@@ -115,9 +122,22 @@ def choose_metrics(registry: Registry, config: RunConfig) -> list[Choice]:
     return [choose(registry, "metric", n, config)[1] for n in dict.fromkeys(names)]
 
 
-def choose_methods(registry: Registry, config: RunConfig) -> list[tuple[Entry, Choice]]:
-    """The methods; the oracle once for each mel that the others' estimates are made in."""
-    words = list(dict.fromkeys((*config.methods, *_controls(registry, config))))
+def does_any(info: MethodInfo | MetricInfo, tasks: Sequence[Task]) -> bool:
+    """Whether a method or a metric is for one of the tasks (if there are any)."""
+    return not tasks or any(task.kind in info.kinds for task in tasks)
+
+
+def named_methods(registry: Registry, config: RunConfig) -> list[MethodInfo]:
+    """The infos of the methods that the config names."""
+    return [choose(registry, "method", word, config)[0].info for word in config.methods]
+
+
+def choose_methods(
+    registry: Registry, config: RunConfig, tasks: Sequence[Task] = ()
+) -> list[tuple[Entry, Choice]]:
+    """The methods, and the controls that do one of the tasks; the oracle once for each mel that
+    the others' estimates are made in."""
+    words = list(dict.fromkeys((*config.methods, *_controls(registry, config, tasks))))
     others = [choose(registry, "method", w, config) for w in words if w != "oracle"]
     chosen = list(others)
     if "oracle" in words:
@@ -128,13 +148,14 @@ def choose_methods(registry: Registry, config: RunConfig) -> list[tuple[Entry, C
     return chosen
 
 
-def _controls(registry: Registry, config: RunConfig) -> list[str]:
+def _controls(registry: Registry, config: RunConfig, tasks: Sequence[Task]) -> list[str]:
     """The controls that need no training: no table is without them unless the user says so."""
     if not config.controls:
         return []
     named = {parse_choice(word)[0].partition("@")[0] for word in config.methods}
     controls = [e for e in registry.of("method") if e.info.control and not e.info.trains]
     ours = [e for e in controls if e.distribution == OURS and e.name not in named]
+    ours = [e for e in ours if does_any(e.info, tasks)]
     return [f"{e.name}@{OURS}" if _claimed(registry, e) else e.name for e in ours]
 
 

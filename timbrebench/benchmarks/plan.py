@@ -14,6 +14,7 @@ from timbrebench.benchmarks.choices import (
     choose_methods,
     choose_metrics,
     mel_of,
+    named_methods,
 )
 from timbrebench.benchmarks.config import RunConfig, check
 from timbrebench.benchmarks.tasks import choose_tasks, why_impossible
@@ -82,15 +83,15 @@ def make_plan(config: RunConfig, registry: Registry) -> Plan:
     if missing:
         raise MissingData(missing)
     corpus = apply_split(corpus, config.split)
-    methods = choose_methods(registry, config)
-    tasks = choose_tasks(config.tasks, corpus, [entry.info for entry, _ in methods])
+    tasks = choose_tasks(config.tasks, corpus, named_methods(registry, config))
+    methods = choose_methods(registry, config, tasks)
     vocoder = choose(registry, "vocoder", config.vocoder, config)
     cells = [
         _cell(registry, config, corpus, tasks, dataset, vocoder, method, seed)
         for method in methods
         for seed in config.seeds
     ]
-    metrics = tuple(choose_metrics(registry, config))
+    metrics = tuple(choose_metrics(registry, config, tasks))
     stems = {path for track in corpus.tracks for path in track.stems.values()}
     unprepared = sum(not path.exists() for path in stems) if entry.info.embedded else 0
     return Plan(config, corpus, tuple(cells), metrics, unprepared)

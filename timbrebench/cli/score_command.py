@@ -31,10 +31,12 @@ def command(
     from timbrebench.benchmarks.records import metric_record
     from timbrebench.benchmarks.score import score_folders
     from timbrebench.benchmarks.scoring import chosen_metric
+    from timbrebench.core.records import Task
     from timbrebench.core.registry import registry
 
     config = RunConfig(metrics=parse_words(metrics), options=merge_options({}, options))
-    chosen = [chosen_metric(metric_record(c)) for c in choose_metrics(registry(), config)]
+    tasks = [Task("transfer", "reference", "estimate")]  # what a pair of folders is like
+    chosen = [chosen_metric(metric_record(c)) for c in choose_metrics(registry(), config, tasks)]
     if not metrics:
         chosen = [c for c in chosen if c.entry.info.kind != "cell"]
     with bar("score") as progress:

@@ -30,6 +30,21 @@ def test_the_right_answer_gives_back_data_and_noise(objective):
     torch.testing.assert_close(to_noise(found, x_t, ALPHA, SIGMA), noise)
 
 
+@pytest.mark.parametrize(
+    ("objective", "gain"), [("noise", SNR), ("v", SNR + 1), ("x0", torch.ones_like(SNR))]
+)
+def test_without_weights_an_error_of_x0_counts_as_published(objective, gain):
+    """Salimans & Ho 2022, section 4: noise weighs it by the SNR, v by SNR + 1."""
+    x0, noise = pair()
+    x_t, wrong = diffuse(x0, noise, ALPHA, SIGMA), x0 + 0.01
+    right, off = (
+        target_of(objective, clean, to_noise(clean, x_t, ALPHA, SIGMA), ALPHA, SIGMA)
+        for clean in (x0, wrong)
+    )
+    weighted = weight_of("none", objective, ALPHA, SIGMA) * (off - right).square()
+    torch.testing.assert_close(weighted, (gain * 0.01**2).expand_as(x0))
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_min_snr_weighs_the_same_error_of_x0_alike(objective):
     x0, noise = pair()

@@ -9,6 +9,7 @@ from timbrebench.methods.diffusion.schedules import (
     CosineAngle,
     LinearBeta,
     Shifted,
+    ZeroTerminal,
     level_of,
 )
 
@@ -19,6 +20,8 @@ SCHEDULES = [
     LinearBeta(),
     LinearBeta(200),
     Shifted(CosineAngle(), 2.0),
+    ZeroTerminal(LinearBeta()),
+    ZeroTerminal(CosineAngle(0.95, 0.02)),
 ]
 
 
@@ -62,6 +65,27 @@ def test_cosine_of_nichol_and_dhariwal_by_hand():
     t, s = 0.4, 0.008
     expected = math.cos((t + s) / (1 + s) * math.pi / 2) / math.cos(s / (1 + s) * math.pi / 2)
     assert float(Cosine()(torch.tensor(t))[0]) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("base", "kept"),
+    [(LinearBeta(), 1 / 1000), (LinearBeta(200), 1 / 200), (CosineAngle(0.95, 0.02), 0.0)],
+    ids=repr,
+)
+def test_zero_terminal_shifts_and_scales_the_signal_rate(base, kept):
+    schedule, t = ZeroTerminal(base, kept), torch.linspace(kept, 1, 201, dtype=torch.float64)
+    (alpha, sigma), before = schedule(t), base(t)[0]
+    assert alpha[-1] == 0 and sigma[-1] == 1
+    assert float(alpha[0]) == pytest.approx(float(before[0]), rel=1e-12)
+    torch.testing.assert_close(alpha / alpha[0], (before - before[-1]) / (before[0] - before[-1]))
+
+
+def test_zero_terminal_passes_no_signal_rate_of_one():
+    """Before the step that is kept the line would lead above it."""
+    t = torch.linspace(0, 1 / 200, 101)
+    alpha, sigma = ZeroTerminal(LinearBeta(200), 1 / 200)(t)
+    assert alpha[0] == 1 and sigma[0] == 0
+    assert (alpha.diff() <= 0).all() and (alpha <= 1).all() and sigma.isfinite().all()
 
 
 def test_shift_moves_the_log_snr():

@@ -7,7 +7,8 @@ import torch
 from timbrebench.core import mel
 from timbrebench.core.errors import BenchError
 from timbrebench.methods.ldm import published
-from timbrebench.methods.ldm.published_stages import SCHEDULE, STEPS, pairs_of, scaled, unscaled
+from timbrebench.methods.ldm.published_data import FixedRange, OwnMaximum, pairs_of
+from timbrebench.methods.ldm.published_diffusion import PUBLISHED_SCHEDULE, STEPS
 
 SPEC = mel.preset("ldm")
 
@@ -37,17 +38,18 @@ def test_shapes():
 
 
 def test_what_attention_says_replaces_the_features():
-    attention = published.CrossAttention().middle
     style = torch.ones(1, 256, 4, 4)  # equal tokens: every question has the same answer
-    a, b = (
-        published.CrossAttention.attend(attention, torch.randn(1, 256, 4, 4), style)
-        for _ in range(2)
-    )
+    x, y = torch.randn(2, 1, 256, 4, 4)
+    replacing = published.CrossAttention()
+    a, b = (replacing.attend_middle(features, style) for features in (x, y))
     torch.testing.assert_close(a, b)
+    adding = published.CrossAttention(residual=True)
+    adding.load_state_dict(replacing.state_dict())
+    torch.testing.assert_close(adding.attend_middle(x, style), x + a)
 
 
 def test_signal_is_left_at_the_last_step():
-    alpha, _ = SCHEDULE(torch.ones(1))
+    alpha, _ = PUBLISHED_SCHEDULE(torch.ones(1))
     assert float(alpha) == pytest.approx(0.364, abs=1e-3)
     assert STEPS == 200
 
@@ -72,7 +74,18 @@ def test_scaling_is_undone_to_a_255th_of_80_db(name):
     log = -span * torch.rand(3, 128, 128)
     log[:, 0, 0] = torch.tensor([0.0, -1.0, 2.0])
     log = log.clamp(min=log[:, :1, :1] - span)
-    image, peak = scaled(log, spec)
+    scaling = OwnMaximum(spec)
+    image, peak = scaling.images(log)
     assert float(image.max()) == 1 and float(image.min()) >= 0
     torch.testing.assert_close(image * 255, (image * 255).round())
-    torch.testing.assert_close(unscaled(image, peak, spec), log, atol=span / 255, rtol=0)
+    torch.testing.assert_close(scaling.log_mels(image, peak), log, atol=span / 255, rtol=0)
+
+
+def test_own_maximum_loses_the_level_and_a_fixed_range_keeps_it():
+    quiet = -4.0 - 3 * torch.rand(1, 128, 128)
+    loud, gain = quiet + 2, 2
+    own, fixed = OwnMaximum(mel.preset("soundstream")), FixedRange({"low": -9.0, "high": 0.0})
+    torch.testing.assert_close(own.images(quiet)[0], own.images(loud)[0], atol=1.1 / 255, rtol=0)
+    apart = fixed.images(loud)[0] - fixed.images(quiet)[0]
+    torch.testing.assert_close(apart, torch.full_like(apart, 2 * gain / 9))
+    torch.testing.assert_close(fixed.log_mels(*fixed.images(quiet)), quiet)

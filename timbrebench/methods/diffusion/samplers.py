@@ -10,17 +10,20 @@ Legend: D is the denoised x₀; α, σ signal and noise rate; s the next time; �
 
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from timbrebench.core.errors import BenchError
 from timbrebench.methods.diffusion.parameterisation import to_noise, to_x0
 from timbrebench.methods.diffusion.schedules import Schedule, level_of
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
 Draw = Callable[[], Tensor]
 Network = Callable[[Tensor, Tensor], Tensor]
+Sampler = Callable[[Denoise, Schedule, Tensor, Tensor, Draw | None], Tensor]
 
 
 def denoiser(
@@ -92,3 +95,15 @@ def dpmpp(
 
 
 SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "dpmpp": dpmpp}
+
+
+def sampler_of(name: str, eta: float = 0.0) -> Sampler:
+    """The sampler of a name; η, the share of fresh noise, is an option of ``ddim`` alone."""
+    if eta == 0:
+        return SAMPLERS[name]
+    if name != "ddim":
+        raise BenchError(
+            f"The sampler {name} has no eta, which is {eta:g}.",
+            hint="Set sampler=ddim, or leave eta at 0.",
+        )
+    return partial(ddim, eta=eta)

@@ -89,6 +89,25 @@ class Shifted:
         return alpha / length, noisier / length
 
 
+@dataclass(frozen=True)
+class ZeroTerminal:
+    """Another schedule with its signal rate shifted and scaled so that it ends at 0: Lin et al.
+    2024, algorithm 1.
+
+    The signal rate at the time ``kept`` stays as it is: of a discrete schedule the first step,
+    1 / steps. Before it the signal rate is kept from passing 1.
+    """
+
+    base: Schedule
+    kept: float = 1e-3
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        first, last = self.base(t.new_tensor([self.kept, 1.0]))[0]  # signal rates of the base
+        alpha = (self.base(t)[0] - last) * first / (first - last)
+        alpha = alpha.clamp(max=1.0)
+        return alpha, (1 - alpha.square()).sqrt()
+
+
 def level_of(alpha: Tensor, sigma: Tensor) -> Tensor:
     """What a network is told of the noise: the angle of (α, σ), in quarter turns: 0 to 1.
 

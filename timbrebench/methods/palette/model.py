@@ -13,15 +13,13 @@ from timbrebench.core.interfaces import Recipe, Trained
 from timbrebench.core.mel import MelSpec, denormalise, normalise, slice_range
 from timbrebench.core.overlap import one_noise
 from timbrebench.core.records import Task
+from timbrebench.methods.diffusion.losses import by_time, denoising_errors
 from timbrebench.methods.diffusion.paired import PairedMethod, PairedStage
-from timbrebench.methods.diffusion.parameterisation import diffuse, target_of, weight_of
 from timbrebench.methods.diffusion.samplers import SAMPLERS, denoiser, time_grid
-from timbrebench.methods.diffusion.schedules import CosineAngle, Schedule, Shifted, level_of
+from timbrebench.methods.diffusion.schedules import CosineAngle, Schedule, Shifted
 from timbrebench.methods.diffusion.unet import UNet
 from timbrebench.methods.palette.network_published import PublishedUNet
 from timbrebench.methods.palette.plugin import Options
-
-BINS = 4  # of the time, that the loss is logged by
 
 
 class PaletteStage(PairedStage):
@@ -65,7 +63,7 @@ class PaletteStage(PairedStage):
 
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         each = self.errors(module, batch, batch["condition"])
-        parts = {"loss": each.mean(), **_by_time(each, batch["t"])}
+        parts = {"loss": each.mean(), **by_time(each, batch["t"])}
         if not module.training:
             wrong = batch["condition"].roll(1, dims=0)
             parts["loss_by_wrong_condition"] = self.errors(module, batch, wrong).mean()
@@ -73,15 +71,12 @@ class PaletteStage(PairedStage):
 
     def errors(self, module: nn.Module, batch: dict[str, Tensor], condition: Tensor) -> Tensor:
         """The weighted error of each example [B] under a condition [B, 1, M, S]."""
-        rates = self.schedule(batch["t"])
-        alpha, sigma = (rate[:, None, None, None] for rate in rates)
-        x_t = diffuse(batch["target"], batch["noise"], alpha, sigma)
-        objective = self.config["objective"]
-        answer = _answer(module, objective, x_t, level_of(*rates), condition)
-        error = answer - target_of(objective, batch["target"], batch["noise"], alpha, sigma)
-        size = error.abs() if self.config["loss"] == "l1" else error.square()
-        weight = weight_of(self.config["weighting"], objective, *rates)
-        return weight * size.mean(dim=(1, 2, 3))
+
+        def conditioned(x_t: Tensor, level: Tensor) -> Tensor:
+            return _answer(module, self.config["objective"], x_t, level, condition)
+
+        target, noise, t = batch["target"], batch["noise"], batch["t"]
+        return denoising_errors(conditioned, self.schedule, self.config, target, noise, t)
 
     def _ranges(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
         return self.state["source"], self.state["target"]
@@ -163,13 +158,3 @@ def _recipe(options: Options) -> Recipe:
             clip=0.0,
         )
     return Recipe(batch_size=options.batch, lr=options.lr, lr_final=options.lr / 10)
-
-
-def _by_time(each: Tensor, t: Tensor) -> dict[str, Tensor]:
-    """The mean error in each quarter of the time, from the data to the noise.
-
-    A batch need not have every quarter: the sums are divided by the expected count, so that the
-    mean over many batches is right.
-    """
-    parts = (t * BINS).long().clamp(max=BINS - 1)
-    return {f"loss_by_time_{i + 1}": (each * (parts == i)).mean() * BINS for i in range(BINS)}

@@ -1,0 +1,1 @@
+"""Cross-diffusion: a clip is diffused, and denoised by the model of another instrument."""

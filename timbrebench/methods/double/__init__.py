@@ -1,0 +1,1 @@
+"""Double-diffusion: two instruments' models begin as one and end as a pair."""
