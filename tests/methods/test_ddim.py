@@ -16,10 +16,17 @@ from timbrebench.core.seeds import generator
 from timbrebench.methods.ddim.context import condition_of
 from timbrebench.methods.ddim.keras_blocks import Attention
 from timbrebench.methods.ddim.model import Ddim
-from timbrebench.methods.ddim.network import ROWS, AttendingUNet, PooledAttention
+from timbrebench.methods.ddim.network import (
+    DEVIATION,
+    ROWS,
+    AttendingUNet,
+    PooledAttention,
+    linear_guess,
+)
 from timbrebench.methods.ddim.network_published import PublishedUNet
 from timbrebench.methods.ddim.plugin import INFO, Options
 from timbrebench.methods.ddim.stage import schedule_of
+from timbrebench.methods.diffusion.parameterisation import OBJECTIVES, diffuse, target_of
 from timbrebench.testing import check_method, tiny_corpus
 
 TASK = Task("generate", "bow")
@@ -117,6 +124,20 @@ def test_pooled_attention_is_full_attention_on_averaged_keys(rows):
         told, _ = reference(h.flatten(2).transpose(1, 2), keys, keys)
         expected = x + told.transpose(1, 2).reshape(x.shape)
         torch.testing.assert_close(attention(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
+def test_the_guess_is_the_best_linear_one(objective, level):
+    x0, noise = torch.randn(2, 200_000, generator=torch.Generator().manual_seed(0)).double()
+    x0 = DEVIATION * x0
+    alpha, sigma = math.cos(level * math.pi / 2), math.sin(level * math.pi / 2)
+    x_t = diffuse(x0, noise, torch.tensor(alpha), torch.tensor(sigma))
+    target = target_of(objective, x0, noise, torch.tensor(alpha), torch.tensor(sigma))
+    slope = (x_t @ target) / (x_t @ x_t)
+    expected = [slope, (target - slope * x_t).std(), x_t.std()]
+    made = linear_guess(objective, torch.tensor(level, dtype=torch.float64))
+    assert [float(v) for v in made] == pytest.approx([float(v) for v in expected], abs=0.01)
 
 
 # ---------------------------------------------------------------------------- options

@@ -20,7 +20,8 @@ SMALL = {
     "autoencoder_width": 8,
     "widths": (32, 32),
     "style_dim": 16,
-    "batch": 8,
+    "batch": 2,
+    "autoencoder_batch": 2,
     "steps": 3,
     "style_clips": 2,
 }
@@ -50,15 +51,15 @@ def options_of() -> Callable[..., Options]:
 
 @pytest.fixture(scope="session")
 def trained(corpus: Corpus, task: Task) -> Callable[..., LatentDiffusion]:
-    """(method, steps, folder, corpus) → the method, ready for inference; curves are left in the
-    folder."""
+    """(method, steps, folder, corpus, validation examples) → the method, ready for inference;
+    curves are left in the folder."""
 
     def make(
-        method: LatentDiffusion, steps: int, folder: Path, corpus: Corpus = corpus
+        method: LatentDiffusion, steps: int, folder: Path, corpus: Corpus = corpus, valid: int = 2
     ) -> LatentDiffusion:
         finished: dict[str, Trained] = {}
         for stage in method.stages(corpus, [task]):
-            stage.recipe = replace(stage.recipe, valid_examples=32)
+            stage.recipe = replace(stage.recipe, valid_examples=valid)
             context = StageContext(corpus, finished, "cpu", lambda what, share: None)
             place = folder / stage.name
             place.mkdir(parents=True)

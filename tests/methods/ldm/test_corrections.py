@@ -160,7 +160,7 @@ def test_the_range_is_the_tanhs_own(prepared):
 
 
 def test_a_mended_system_transfers_and_generates(options_of, trained, corpus, task, tmp_path):
-    method = LatentDiffusion(options_of(variant="published", correct="all", batch=2))
+    method = LatentDiffusion(options_of(variant="published", correct="all"))
     trained(method, 1, tmp_path)
     clip, style = corpus.load("tune4", "bell", 16000), corpus.load("tune0", "bow", 16000)
     mels = method.transfer([clip], task, [[style]], [generator(0)])

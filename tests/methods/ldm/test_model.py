@@ -143,8 +143,10 @@ def test_inversion_and_sampling_undo_each_other():
 def test_style_is_listened_to(options_of, trained, last_validation, tmp_path, variant):
     """A gap of zero between the right and a wrong style would mean that style is ignored."""
     corpus = tiny_corpus(tmp_path / "tiny", split={"train": 24, "valid": 6})
-    options = options_of(variant=variant, autoencoder_width=16, style_dim=32, batch=32)
-    trained(LatentDiffusion(options), 300, tmp_path, corpus)
+    options = options_of(
+        variant=variant, autoencoder_width=16, style_dim=32, batch=32, autoencoder_batch=8
+    )
+    trained(LatentDiffusion(options), 300, tmp_path, corpus, valid=32)
     losses = last_validation(tmp_path / "diffusion")
     right, wrong = losses["valid_loss_by_right_style"], losses["valid_loss_by_wrong_style"]
     assert right < 0.7 and wrong > 1.03 * right
