@@ -30,7 +30,7 @@ CORE_FOR_REPORTS = {"core.results", "core.records", "core.errors", "core.files",
 SEPARATE = ("datasets", "methods")
 HEAVY = {
     *("torch", "librosa", "essentia", "pandas", "numpy", "scipy", "soundfile", "matplotlib"),
-    *("safetensors", "onnxruntime", "resampy", "frechet_audio_distance"),
+    *("safetensors", "onnxruntime", "resampy", "frechet_audio_distance", "diffusers", "optuna"),
 }
 
 MODULES = {

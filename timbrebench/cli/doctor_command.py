@@ -12,7 +12,11 @@ import click
 from timbrebench.cli.console import json_option, print_rows
 
 NEEDED = ("torch", "librosa", "essentia", "soundfile", "scipy", "pandas", "matplotlib")
-OPTIONAL = {"onnxruntime": "pip install 'timbrebench[soundstream]', for the SoundStream vocoder"}
+OPTIONAL = {
+    "onnxruntime": "pip install 'timbrebench[soundstream]', for the SoundStream vocoder",
+    "diffusers": "pip install 'timbrebench[published]', for the published network of cross",
+    "optuna": "pip install 'timbrebench[tune]', for bench tune",
+}
 
 
 @click.command("doctor")

@@ -12,21 +12,22 @@ from timbrebench.core import mel
 from timbrebench.core.interfaces import Stage, Trained
 from timbrebench.core.overlap import run_sliced
 from timbrebench.methods.diffusion.parameterisation import diffuse
-from timbrebench.methods.diffusion.samplers import denoiser
-from timbrebench.methods.ldm import content
+from timbrebench.methods.diffusion.samplers import Denoise, ddim, denoiser, time_grid
+from timbrebench.methods.ldm import content, data
 from timbrebench.methods.ldm.autoencoder import SCALE, Autoencoder
 from timbrebench.methods.ldm.autoencoder_stage import AutoencoderStage
 from timbrebench.methods.ldm.diffusion_stage import DiffusionStage, LatentDenoiser, schedule_of
 from timbrebench.methods.ldm.style import Style
-from timbrebench.methods.ldm.system import System
+from timbrebench.methods.ldm.system import CLAMP, System
 
-CLAMP = 3.0  # standard deviations that a latent is kept within
+GUIDANCE = 3.0  # where nothing chose it
+NEARLY_CLEAN = 0.02  # time that inversion takes a clip to be at: at 0 there is no noise to find
 
 
 class Corrected(System):
     """Standardised latents, style guidance; content as a condition or in the start noise."""
 
-    def start_noise(self) -> float:
+    def own_start(self) -> float:
         return 1.0 if self.options.variant == "content" else 0.75
 
     def stages(self, instruments: Sequence[str]) -> Sequence[Stage]:
@@ -40,28 +41,32 @@ class Corrected(System):
         autoencoder, network = trained["autoencoder"].module, trained["diffusion"].module
         assert isinstance(autoencoder, Autoencoder) and isinstance(network, LatentDenoiser)
         self.autoencoder, self.network = autoencoder, network
-        state = trained["diffusion"].state
-        self.mean, self.deviation = (
-            torch.tensor(state[k], device=device)[:, None, None] for k in ("mean", "deviation")
-        )
+        self.mean, self.deviation = self._moments(trained["diffusion"].state)
         self.schedule = schedule_of(self.options.objective)
 
     def transfer(
         self, log_mel: np.ndarray, styles: Sequence[np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
-        style = self._style(styles)
-        noise = self._noise(rng, len(self.mean), self.spec.frames)
+        frames, overlap = self.spec.frames, self.options.overlap
+        style, inverts = self._style(styles), self.options.start == "inversion"
+        own = self._style(data.slices(log_mel, self.spec)) if inverts else None
+        noise = self._noise(rng, len(self.mean), frames)
+
+        seed = int(rng.integers(2**63))
 
         def convert(pieces: Tensor) -> Tensor:
             """[B, 2, M, S]: mel and content → [B, 1, M, S]."""
+            played = self.network.encode_content((pieces[:, 1:] + 1) / 2)
             x = noise.expand(len(pieces), -1, -1, -1)
-            if self.start < 1:
+            if own is not None:
+                x = self._inverted(self._encode(pieces[:, :1]), own, played)
+            elif self.start < 1:
                 alpha, sigma = self.schedule(torch.tensor(self.start))
                 x = diffuse(self._encode(pieces[:, :1]), x, alpha, sigma)
-            played = self.network.encode_content((pieces[:, 1:] + 1) / 2)
-            return self._decode(self._sample(x, style, played, self.start, rng))
+            return self._decode(
+                self._sample(x, style, played, self.start, np.random.default_rng(seed))
+            )
 
-        frames, overlap = self.spec.frames, self.options.overlap
         condition = self._condition(log_mel).to(self.device)
         made = run_sliced(condition, frames, overlap, convert, pad_value=-1.0)
         return made[0].cpu().numpy()
@@ -101,14 +106,29 @@ class Corrected(System):
         self, x: Tensor, style: Style, played: Tensor | None, start: float, rng: np.random.Generator
     ) -> Tensor:
         """x [B, C, M/8, L] at the time ``start`` → latents without noise."""
-        styled, plain = style.repeat(len(x)), self.network.style.none(len(x))
+        chosen = self.options.guidance
+        denoise = self._denoiser(style, played, len(x), GUIDANCE if chosen is None else chosen)
+        return self._run(denoise, self.schedule, x, start, rng)
+
+    def _inverted(self, z: Tensor, own: Style, played: Tensor | None) -> Tensor:
+        """Clean latents [B, C, M/8, L] → those at the time ``self.start`` that DDIM makes them
+        from under their own style (Su et al. 2023). Without guidance, whose way back differs."""
+        if self.start <= NEARLY_CLEAN:
+            return z
+        times = time_grid(self.options.steps, NEARLY_CLEAN, self.start)
+        return ddim(self._denoiser(own, played, len(z), 1.0), self.schedule, z, times)
+
+    def _denoiser(
+        self, style: Style, played: Tensor | None, count: int, guidance: float
+    ) -> Denoise:
+        """x_t [count, C, M/8, L] and t → x₀; ``guidance`` 1: the style as trained."""
+        styled, plain = style.repeat(count), self.network.style.none(count)
 
         def guided(x_t: Tensor, level: Tensor) -> Tensor:
             answer = self.network(x_t, level, styled, played)
-            if self.options.guidance == 1:
+            if guidance == 1:
                 return answer
             unstyled = self.network(x_t, level, plain, played)
-            return unstyled + self.options.guidance * (answer - unstyled)
+            return unstyled + guidance * (answer - unstyled)
 
-        denoise = denoiser(guided, self.schedule, self.options.objective, clamp=CLAMP)
-        return self._run(denoise, self.schedule, x, start, rng)
+        return denoiser(guided, self.schedule, self.options.objective, clamp=CLAMP)

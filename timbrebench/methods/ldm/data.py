@@ -39,6 +39,14 @@ def lengthen(values: np.ndarray, size: int, fill: float) -> np.ndarray:
     return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, short)], constant_values=fill)
 
 
+def slices(log_mel: np.ndarray, spec: mel.MelSpec) -> list[np.ndarray]:
+    """Consecutive slices [M, S] of a log-mel; what is left at the end only if there is nothing
+    else, filled with silence."""
+    size = spec.frames
+    whole = lengthen(log_mel, size, mel.silence(spec))
+    return [whole[:, i : i + size] for i in range(0, whole.shape[1] - size + 1, size)]
+
+
 def pick(rng: np.random.Generator, names: Sequence[str]) -> str:
     """One of the names, each as likely."""
     return names[int(rng.integers(len(names)))]

@@ -2,7 +2,7 @@
 
 It learns to denoise a clip given *another clip of the same instrument, from another track*, as
 style: only so is the style worth listening to. (The published objective is in
-``published_stages``.)
+``published_diffusion``.)
 """
 
 # Shapes: B batch, M mel bands, S frames of a crop, C latent channels, W latents of a crop.

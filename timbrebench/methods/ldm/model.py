@@ -41,6 +41,7 @@ class LatentDiffusion(Method):
         styles: Sequence[Sequence[Clip]],
         rngs: Sequence[np.random.Generator],
     ) -> Mels:
+        self.system.options = self.options  # which the benchmark may have changed since
         values, lengths = [], []
         for clip, examples, rng in zip(clips, styles, rngs, strict=True):
             samples = audio.resample(clip.samples, clip.rate, self.spec.rate)
@@ -53,6 +54,7 @@ class LatentDiffusion(Method):
     def generate(
         self, instrument: str, count: int, seconds: float, rngs: Sequence[np.random.Generator]
     ) -> Mels:
+        self.system.options = self.options
         length = round(seconds * self.spec.rate)
         frames = self.spec.frames_of(length)
         values = []
@@ -73,15 +75,12 @@ class LatentDiffusion(Method):
 
     def _style_slices(self, clips: Sequence[Clip], rng: np.random.Generator) -> list[np.ndarray]:
         """Log-mels [M, S] drawn from the louder half of all slices: rests tell no timbre."""
-        found = [part for clip in clips for part in self._slices(clip)]
+        found = [part for clip in clips for part in data.slices(self._log_mel(clip), self.spec)]
         found.sort(key=lambda part: float(part.mean()), reverse=True)
         louder = found[: -(-len(found) // 2)]
-        chosen = rng.permutation(len(louder))[: self.system.options.style_clips]
+        chosen = rng.permutation(len(louder))[: self.options.style_clips]
         return [louder[i] for i in chosen]
 
-    def _slices(self, clip: Clip) -> list[np.ndarray]:
-        """Consecutive slices; what is left at the end only if there is nothing else."""
+    def _log_mel(self, clip: Clip) -> np.ndarray:
         samples = audio.resample(clip.samples, clip.rate, self.spec.rate)
-        log, size = mel.log_mel(samples, self.spec).numpy(), self.spec.frames
-        log = data.lengthen(log, size, mel.silence(self.spec))
-        return [log[:, i : i + size] for i in range(0, log.shape[1] - size + 1, size)]
+        return mel.log_mel(samples, self.spec).numpy()

@@ -9,14 +9,19 @@ from timbrebench.core.options import option
 @dataclass(frozen=True)
 class Options:
     """Of latent diffusion. The published variant has the report's sizes, objective and sampling:
-    latent_dim, the widths, style_dim, objective, guidance, style_clips and the shares that are
-    dropped are of the other two."""
+    latent_dim, the widths, style_dim, objective, guidance, start, style_clips and the shares that
+    are dropped are of the other two; correct is of the published one."""
 
     variant: str = option(
         "content",
         "content: a view of the source without its timbre is a condition; noise: the source is in "
         "the start noise only; published: the report's networks and objective",
         choices=("content", "noise", "published"),
+    )
+    correct: str = option(
+        "",
+        "published: faults to mend, joined by '+': objective, schedule, attention, norm, range, "
+        "latents, optimiser, or all",
     )
     mel: str = option("soundstream", "mel preset", choices=("soundstream", "ldm"))
     latent_dim: int = option(8, "channels of a latent (published: 32)", low=1, high=64)
@@ -46,13 +51,25 @@ class Options:
     )
     start_noise: float | None = option(
         None,
-        "share of the way to pure noise at which transfer starts; "
-        "none: the variant's own, 1 for content and published, 0.75 for noise",
+        "share of the way to pure noise at which transfer starts; none: chosen on validation "
+        "tracks, else 1 for content and published, 0.75 for noise",
         affects="sampling",
         low=0.01,
         high=1,
     )
-    guidance: float = option(3.0, "weight of the style; 1: as trained", affects="sampling", low=0)
+    start: str = option(
+        "noise",
+        "what transfer starts from: the source with noise, or its DDIM inversion under its own "
+        "style",
+        affects="sampling",
+        choices=("noise", "inversion"),
+    )
+    guidance: float | None = option(
+        None,
+        "weight of the style, 1: as trained; none: chosen on validation tracks, else 3",
+        affects="sampling",
+        low=0,
+    )
     style_clips: int = option(
         8, "slices of the target whose style is averaged", affects="sampling", low=1
     )
@@ -82,5 +99,6 @@ INFO = MethodInfo(
     source="Prioteasa & Stempel-Hauburger 2025, after arXiv 2404.14771",
     kinds=("transfer", "generate"),
     supervision="unpaired",
+    chosen={"guidance": (1.5, 3.0, 5.0), "start_noise": (0.9, 1.0)},
     shares=("timbrebench.methods.diffusion",),
 )

@@ -9,44 +9,74 @@ import torch
 from torch import Tensor
 
 from timbrebench.core import mel
+from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Stage, Trained
 from timbrebench.core.overlap import run_sliced
 from timbrebench.methods.diffusion.parameterisation import diffuse, to_x0
-from timbrebench.methods.ldm import published, published_stages
-from timbrebench.methods.ldm.published_stages import SCHEDULE, STEPS
-from timbrebench.methods.ldm.system import System
+from timbrebench.methods.ldm import published
+from timbrebench.methods.ldm.corrections import corrections_of
+from timbrebench.methods.ldm.plugin import Options
+from timbrebench.methods.ldm.published_autoencoder import Autoencoder, PublishedAutoencoderStage
+from timbrebench.methods.ldm.published_data import scaling_of
+from timbrebench.methods.ldm.published_diffusion import (
+    STEPS,
+    Denoiser,
+    PublishedDiffusionStage,
+    schedule_in,
+)
+from timbrebench.methods.ldm.system import CLAMP, System
+
+# Of the corrected schedule: where the signal rate is 0.36, as at the end of the published one.
+MATCHED_START = 0.77
 
 
 class Published(System):
     """Slices scaled by their own maximum, one style clip, no guidance, T = 200."""
 
-    def start_noise(self) -> float:
-        return 1.0
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self.corrections = corrections_of(options)
+        self.schedule = schedule_in(self.corrections)
+        if options.start == "inversion":
+            raise BenchError(
+                "ldm[variant=published] has no start=inversion.",
+                hint="Use another variant, or start=noise.",
+            )
+
+    def own_start(self) -> float:
+        return MATCHED_START if "schedule" in self.corrections else 1.0
 
     def stages(self, instruments: Sequence[str]) -> Sequence[Stage]:
         return (
-            published_stages.PublishedAutoencoderStage(self.options, instruments),
-            published_stages.PublishedDiffusionStage(self.options, instruments),
+            PublishedAutoencoderStage(self.options, instruments),
+            PublishedDiffusionStage(self.options, instruments),
         )
 
     def load(self, trained: Mapping[str, Trained], device: str) -> None:
         super().load(trained, device)
         autoencoder, network = trained["autoencoder"].module, trained["diffusion"].module
-        assert isinstance(autoencoder, published_stages.Autoencoder)
-        assert isinstance(network, published_stages.Denoiser)
-        self.autoencoder, self.network = autoencoder, network
+        assert isinstance(autoencoder, Autoencoder) and isinstance(network, Denoiser)
+        self.autoencoder, self.network = network.autoencoder or autoencoder, network
+        self.scaling = scaling_of(self.corrections, self.spec, self.state)
+        self.standardised = "latents" in self.corrections
+        if self.standardised:
+            self.mean, self.deviation = self._moments(trained["diffusion"].state)
 
     def transfer(
         self, log_mel: np.ndarray, styles: Sequence[np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
         noise = self._noise(rng, published.LATENT_DIM, self.spec.frames)
 
+        seed = int(rng.integers(2**63))
+
         def convert(pieces: Tensor) -> Tensor:
             """Log-mels [B, 1, M, S] → normalised mels, like them."""
-            images, peaks = published_stages.scaled(pieces[:, 0], self.spec)
-            alpha, sigma = SCHEDULE(torch.tensor(self.start))
-            x = diffuse(self.autoencoder.encoder(images[:, None]), noise, alpha, sigma)
-            return self._decode(self._sample(x, styles, self.start, rng), peaks)
+            images, levels = self.scaling.images(pieces[:, 0])
+            alpha, sigma = self.schedule(torch.tensor(self.start))
+            x = diffuse(self._encode(images), noise, alpha, sigma)
+            return self._decode(
+                self._sample(x, styles, self.start, np.random.default_rng(seed)), levels
+            )
 
         made = run_sliced(
             torch.from_numpy(log_mel)[None].to(self.device),
@@ -60,28 +90,35 @@ class Published(System):
     def generate(
         self, frames: int, styles: Sequence[np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
-        """From pure noise, as published, though training never saw any."""
+        """From pure noise, as published, though training never saw any on its schedule."""
         noise = self._noise(rng, published.LATENT_DIM, frames)
-        peak = noise.new_full((1, 1, 1), self.state["high"])
-        made = self._decode(self._sample(noise, styles, 1.0, rng), peak)
+        level = noise.new_full((1, 1, 1), self.state["high"])
+        made = self._decode(self._sample(noise, styles, 1.0, rng), level)
         return made[0, 0, :, :frames].cpu().numpy()
 
-    def _decode(self, latents: Tensor, peaks: Tensor) -> Tensor:
-        images = self.autoencoder.decoder(latents)[:, 0]  # [B, M, S]
-        log = published_stages.unscaled(images, peaks, self.spec)
+    def _encode(self, images: Tensor) -> Tensor:
+        """[B, M, S] → [B, C, M/8, S/8]."""
+        z = self.autoencoder.encoder(images[:, None])
+        return (z - self.mean) / self.deviation if self.standardised else z
+
+    def _decode(self, latents: Tensor, levels: Tensor) -> Tensor:
+        """[B, C, M/8, S/8] → normalised mels [B, 1, M, S]."""
+        z = latents * self.deviation + self.mean if self.standardised else latents
+        log = self.scaling.log_mels(self.autoencoder.decoder(z)[:, 0], levels)
         return mel.normalise(log, self.state)[:, None]
 
     def _sample(
         self, x: Tensor, styles: Sequence[np.ndarray], start: float, rng: np.random.Generator
     ) -> Tensor:
         first = torch.from_numpy(styles[0][None]).to(self.device)
-        image, _ = published_stages.scaled(first, self.spec)
+        image, _ = self.scaling.images(first)
         middle, deep = self.network.style(image[:, None])
         maps = (middle.expand(len(x), -1, -1, -1), deep.expand(len(x), -1, -1, -1))
 
         def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-            alpha, sigma = (rate.to(x_t.dtype) for rate in SCHEDULE(t))
+            alpha, sigma = (rate.to(x_t.dtype) for rate in self.schedule(t))
             step = (t * STEPS - 1).clamp(min=0).to(x_t).expand(len(x_t))
-            return to_x0("noise", self.network.unet(x_t, step, maps), x_t, alpha, sigma)
+            x0 = to_x0("noise", self.network.unet(x_t, step, maps), x_t, alpha, sigma)
+            return x0.clamp(-CLAMP, CLAMP) if self.standardised else x0
 
-        return self._run(denoise, SCHEDULE, x, start, rng)
+        return self._run(denoise, self.schedule, x, start, rng)

@@ -8,8 +8,10 @@ one. ``model`` gives them log-mels and makes records of what they return.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from timbrebench.core import mel
@@ -20,22 +22,31 @@ from timbrebench.methods.diffusion.schedules import Schedule
 from timbrebench.methods.ldm.autoencoder import SCALE
 from timbrebench.methods.ldm.plugin import Options
 
+CLAMP = 3.0  # standard deviations that a standardised latent is kept within
 LATENT_STEP = 8  # latents in time that every network here can halve down and double up again
 
 
 class System(ABC):
-    """A pair of stages and how they are used."""
+    """A pair of stages and how they are used.
+
+    Sampling options are read at each call: the benchmark chooses some of them on validation
+    tracks, after the system is made.
+    """
 
     def __init__(self, options: Options) -> None:
         self.options, self.spec = options, mel.preset(options.mel)
-        own = self.start_noise()
-        self.start = own if options.start_noise is None else options.start_noise
         self.state: Mapping[str, float] = {}  # of the normalisation of what is returned
         self.device = "cpu"
 
+    @property
+    def start(self) -> float:
+        """Share of the way to pure noise at which transfer starts."""
+        chosen = self.options.start_noise
+        return self.own_start() if chosen is None else chosen
+
     @abstractmethod
-    def start_noise(self) -> float:
-        """Share of the way to pure noise at which transfer starts, where no option says it."""
+    def own_start(self) -> float:
+        """The same where no option says it."""
 
     @abstractmethod
     def stages(self, instruments: Sequence[str]) -> Sequence[Stage]:
@@ -57,6 +68,13 @@ class System(ABC):
         self, frames: int, styles: Sequence[np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
         """A new normalised mel [M, frames] in the style of slices [M, S]."""
+
+    def _moments(self, state: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of each latent channel, each [C, 1, 1], from a stage's state."""
+        mean, deviation = (
+            torch.tensor(state[k], device=self.device)[:, None, None] for k in ("mean", "deviation")
+        )
+        return mean, deviation
 
     def _noise(self, rng: np.random.Generator, channels: int, frames: int) -> Tensor:
         """[1, C, M/8, L], L enough for ``frames`` frames."""

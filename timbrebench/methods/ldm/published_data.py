@@ -1,0 +1,121 @@
+"""What the published stages train on: slices as images, and pairs of them.
+
+Ours are split by track; the published pairs were split by slice, so that slices of one recording
+lay on both sides.
+"""
+
+# Shapes: N slices, M mel bands, S frames of a slice.
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from timbrebench.core import mel
+from timbrebench.core.errors import BenchError
+from timbrebench.methods.ldm import data
+
+PAIRS, PAIR_SEED = 15_000, 42
+
+
+# ---------------------------------------------------------------------------- log-mel ↔ image
+
+
+class Scaling(ABC):
+    """How a slice of a log-mel is made an image, and back."""
+
+    @abstractmethod
+    def images(self, log_mels: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mels [N, M, S] → images, like them, and the levels [N, 1, 1] that undo it."""
+
+    @abstractmethod
+    def log_mels(self, images: Tensor, levels: Tensor) -> Tensor:
+        """Images [N, M, S] → log-mels."""
+
+
+class OwnMaximum(Scaling):
+    """As published: 8-bit images in 0..1, from 80 dB below a slice's own maximum."""
+
+    def __init__(self, spec: mel.MelSpec) -> None:
+        unit_db = 1.0 if spec.scale == "db" else spec.power * np.log(10) / 20
+        self.span = mel.RANGE_DB * unit_db  # 80 dB in the log-mel's own unit
+
+    def images(self, log_mels: Tensor) -> tuple[Tensor, Tensor]:
+        peak = log_mels.amax(dim=(1, 2), keepdim=True)
+        image = (1 + (log_mels - peak) / self.span).clamp(0, 1)
+        return (image * 255).round() / 255, peak
+
+    def log_mels(self, images: Tensor, levels: Tensor) -> Tensor:
+        return (images.clamp(0, 1) - 1) * self.span + levels
+
+
+class FixedRange(Scaling):
+    """Corrected: images in -1..1 by the range of the training set; levels stay as they are."""
+
+    def __init__(self, state: Mapping[str, float]) -> None:
+        self.state = state
+
+    def images(self, log_mels: Tensor) -> tuple[Tensor, Tensor]:
+        level = log_mels.new_full((len(log_mels), 1, 1), self.state["high"])
+        return mel.normalise(log_mels, self.state), level
+
+    def log_mels(self, images: Tensor, levels: Tensor) -> Tensor:
+        return mel.denormalise(images.clamp(-1, 1), self.state)
+
+
+def scaling_of(
+    corrections: frozenset[str], spec: mel.MelSpec, state: Mapping[str, float]
+) -> Scaling:
+    """``state`` is the range of the training set."""
+    return FixedRange(state) if "range" in corrections else OwnMaximum(spec)
+
+
+# ---------------------------------------------------------------------------- slices and pairs
+
+
+class Slices(NamedTuple):
+    """All of one instrument."""
+
+    images: np.ndarray  # [N, M, S]
+    tracks: np.ndarray  # [N], the number of the track that each is of
+
+
+def cut(library: data.Library, scaling: Scaling, spec: mel.MelSpec) -> dict[str, Slices]:
+    """Instrument → consecutive slices; the last one of a track filled with silence."""
+    return {name: _slices(tracks, scaling, spec) for name, tracks in library.items()}
+
+
+def _slices(tracks: data.Tracks, scaling: Scaling, spec: mel.MelSpec) -> Slices:
+    parts, numbers = [], []
+    for number, log in enumerate(tracks.values()):
+        whole = -(-log.shape[1] // spec.frames) * spec.frames
+        filled = data.lengthen(log, whole, mel.silence(spec))
+        parts.append(filled.reshape(spec.n_mels, -1, spec.frames).swapaxes(0, 1))
+        numbers += [number] * len(parts[-1])
+    images, _ = scaling.images(torch.from_numpy(np.concatenate(parts)))
+    return Slices(images.numpy().astype(np.float32), np.array(numbers))
+
+
+def pairs_of(counts: dict[str, int]) -> list[tuple[str, int, str, int]]:
+    """15 000 rows (label1, index1, label2, index2), labels always different, the same each time."""
+    if len(counts) < 2:
+        raise BenchError(
+            f"ldm[variant=published] pairs different instruments, but there is only {[*counts]}.",
+            hint="Add a task with another one, or use another variant.",
+        )
+    labels, state = sorted(counts), np.random.RandomState(PAIR_SEED)
+    rows = []
+    for _ in range(PAIRS):
+        a, b = (labels[i] for i in state.choice(len(labels), 2, replace=False))
+        rows.append((a, int(state.randint(counts[a])), b, int(state.randint(counts[b]))))
+    return rows
+
+
+def of_another_track(rng: np.random.Generator, slices: Slices, index: int) -> np.ndarray:
+    """A slice [M, S] of the same instrument from another track; from any where there is one."""
+    others = np.flatnonzero(slices.tracks != slices.tracks[index])
+    choice = others if len(others) else np.arange(len(slices.tracks))
+    return slices.images[rng.choice(choice)]
