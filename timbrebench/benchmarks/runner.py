@@ -34,6 +34,14 @@ class Executor(Protocol):
     def cancel(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Part:
+    """Which part of a suite a run is."""
+
+    suite: Mapping[str, Any]  # name, scale, layout: for run.json
+    name: str
+
+
 @dataclass
 class Result:
     """How a run ended: the status of each cell, by its key."""
@@ -58,9 +66,15 @@ class Runner:
     """One run into one folder."""
 
     def __init__(
-        self, plan: Plan, store: Store, executor: Executor, listen: Listener, limits: Execution
+        self,
+        plan: Plan,
+        store: Store,
+        executor: Executor,
+        listen: Listener,
+        limits: Execution,
+        part: Part | None = None,
     ) -> None:
-        self.plan, self.store, self.limits = plan, store, limits
+        self.plan, self.store, self.limits, self.part = plan, store, limits, part
         self.executor, self.listen = executor, listen
         self.stages: dict[str, list[dict[str, Any]]] = {}  # cell key → stage plans
         self.broken: dict[str, Outcome] = {}  # cell key → why it could not be planned
@@ -226,13 +240,26 @@ class Runner:
 
     def _write_run(self) -> None:
         """run.json; the cells that it shows are the newest of each place in the table."""
-        cells = self.store.read_run()["cells"] if self.store.run_file.exists() else {}
-        cells |= {cell.place: cell.key for cell in self.plan.cells}
+        old = self.store.read_run() if self.store.run_file.exists() else {}
+        place = f"{self.part.name}|" if self.part else ""  # parts of a suite may share the others
+        cells = old.get("cells", {}) | {place + c.place: c.key for c in self.plan.cells}
+        corpus = environment.describe_corpus(self.plan.corpus)
         run = {
             "schema": SCHEMA,
             "config": dataclasses.asdict(self.plan.config),
             "environment": environment.describe(),
-            "corpus": environment.describe_corpus(self.plan.corpus),
+            "corpus": corpus,
+            "corpora": old.get("corpora", {}) | {c.dataset.label: corpus for c in self.plan.cells},
+            "suite": self._suite(old.get("suite") or {}, cells),
             "cells": cells,
         }
         files.write_json(self.store.run_file, run)
+
+    def _suite(self, old: Mapping[str, Any], cells: Mapping[str, str]) -> Mapping[str, Any]:
+        """What run.json holds of a suite: which, its layout, and the cells of its parts."""
+        if self.part is None:
+            return old
+        parts = old.get("parts", {})
+        shown = [k for k in parts.get(self.part.name, []) if k in cells.values()]
+        own = list(dict.fromkeys([*shown, *(c.key for c in self.plan.cells)]))
+        return {**self.part.suite, "parts": parts | {self.part.name: own}}

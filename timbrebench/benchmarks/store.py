@@ -27,6 +27,8 @@ from timbrebench.core.results import (
     ItemRecord,
     RunRecord,
     StageRecord,
+    SuiteRecord,
+    layout_from_json,
     to_csv,
 )
 
@@ -163,9 +165,28 @@ def read_run(root: Path) -> RunRecord:
     cells = [_read_cell(store, key) for key in keys]
     stages = {s: _read_stage(store, s) for cell in cells for s in cell.stages}
     rows = [row for key in keys for row in cell_rows(store, root.name, key)]
+    corpora = run.get("corpora", {})
     return RunRecord(
-        root, run["config"], run["environment"], cells, stages, rows, run.get("corpus", {})
+        root,
+        run["config"],
+        run["environment"],
+        cells,
+        stages,
+        rows,
+        corpora if len(corpora) > 1 else run.get("corpus", {}),
+        _read_suite(run.get("suite")),
     )
+
+
+def _read_suite(data: Mapping[str, Any] | None) -> SuiteRecord | None:
+    """The suite of which it is a run; None also where another version wrote it otherwise."""
+    if not data:
+        return None
+    try:
+        layout = layout_from_json(data["layout"])
+        return SuiteRecord(data["name"], data["scale"], layout, data["parts"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _read_cell(store: Store, key: str) -> CellRecord:
@@ -203,9 +224,9 @@ def _read_items(store: Store, cell: Mapping[str, Any], folder: Path) -> list[Ite
             store.reference(cell["references"], item[side], item["track"]) if item[side] else None
             for side in ("source", "target")
         )
-        items.append(
-            ItemRecord(item["task"], item["track"], folder / item["file"], source, reference)
-        )
+        other = folder / item["other_file"] if item.get("other_file") else None
+        estimate = folder / item["file"]
+        items.append(ItemRecord(item["task"], item["track"], estimate, source, reference, other))
     return items
 
 

@@ -1,52 +1,77 @@
 """``bench run``."""
 
+import dataclasses
 import signal
 from typing import Any
 
 import click
 
 from timbrebench.cli.console import json_option, print_json
-from timbrebench.cli.run_options import build, run_options
+from timbrebench.cli.run_options import build, build_suite, run_options, suite_options
+from timbrebench.core.errors import BenchError
 
 
 @click.command("run")
+@suite_options
 @run_options
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes at a time; default 1.")
 @click.option("--deadline", type=float, help="Seconds that a job may take.")
 @click.option("--stall", type=float, help="Seconds without a sign of life; default 600.")
 @click.option("--checkpoint-seconds", type=float, help="Between two checkpoints; default 30.")
 @json_option
-def command(as_json: bool, **given: Any) -> int:
+def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -> int:
     """Train the methods, make their estimates, score them.
 
     Finished work is not done again: the same command goes on where it stopped, and a new method
     or metric adds only its own work.
     """
+    if suite:
+        return _run_suite(suite, scale, given, as_json)
+    if scale:
+        raise BenchError("--scale is of a suite.", hint="Add --suite NAME, or use --preset.")
+    from timbrebench.benchmarks.runner import Runner
+
+    config, out, execution = build(given)
+    return _run([config], out, execution, as_json, lambda plans, *how: Runner(plans[0], *how))
+
+
+def _run_suite(name: str, scale: str | None, given: dict[str, Any], as_json: bool) -> int:
+    from timbrebench.benchmarks.parts import PartsRunner
+
+    suite, out, execution = build_suite(name, scale, given)
+    record = {"name": name, "scale": scale or "quick", "layout": dataclasses.asdict(suite.layout)}
+
+    def make(plans: Any, *how: Any) -> Any:
+        return PartsRunner(record, dict(zip(suite.parts, plans, strict=True)), *how)
+
+    return _run(list(suite.parts.values()), out, execution, as_json, make)
+
+
+def _run(configs: Any, out: Any, execution: Any, as_json: bool, make: Any) -> int:
+    """Plans, then runs with what ``make`` makes of (plans, store, executor, listener, limits)."""
     from timbrebench.benchmarks.apart import check_device
     from timbrebench.benchmarks.executors.local import LocalExecutor
     from timbrebench.benchmarks.plan import make_plan
-    from timbrebench.benchmarks.runner import Runner
     from timbrebench.benchmarks.store import Store
     from timbrebench.cli.progress import listener
     from timbrebench.core.registry import registry
 
-    config, out, execution = build(given)
-    plan = make_plan(config, registry())
-    check_device(config.device)
+    plans = [make_plan(config, registry()) for config in configs]
+    check_device(configs[0].device)
     with listener(quiet=as_json) as listen:
-        runner = Runner(plan, Store(out), LocalExecutor(execution.jobs), listen, execution)
+        runner = make(plans, Store(out), LocalExecutor(execution.jobs), listen, execution)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: runner.cancel())
         result = runner.run()
-    _tell(result, plan, out, as_json)
+    _tell(result, plans, out, as_json)
     return result.exit_code
 
 
-def _tell(result: Any, plan: Any, out: Any, as_json: bool) -> None:
+def _tell(result: Any, plans: Any, out: Any, as_json: bool) -> None:
     from timbrebench.benchmarks.store import read_run
 
     record = read_run(out)
-    own = {c.key for c in plan.cells}
+    own = {c.key for plan in plans for c in plan.cells}
     cells = [c for c in record.cells if c.key in own]
     if as_json:
         told = [

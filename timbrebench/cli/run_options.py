@@ -1,9 +1,10 @@
-"""The options that ``run`` and ``plan`` share, and the configuration that they make."""
+"""The options that ``run`` and ``plan`` share, and the configuration that they make; and those of
+a suite."""
 
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -18,6 +19,9 @@ from timbrebench.benchmarks.config import (
     split_list,
 )
 from timbrebench.core.errors import BenchError
+
+if TYPE_CHECKING:
+    from timbrebench.benchmarks.suites import Suite
 
 
 class Names(click.ParamType):
@@ -90,16 +94,89 @@ def build(given: dict[str, Any]) -> tuple[RunConfig, Path, Execution]:
     fields["options"] = merge_options(fields.get("options", {}), given.pop("options"))
     fields |= _budget(given)
     for name in ("methods", "metrics", "tasks"):
-        words = tuple(w for text in given.pop(name) for w in split_list(text))
+        words = _words(given.pop(name))
         fields |= {name: words} if words else {}
     seeds = given.pop("seeds")
     fields |= {"seeds": parse_seeds(split_list(seeds))} if seeds else {}
     fields |= {name: value for name, value in given.items() if value is not None}
-    names = {f.name for f in dataclasses.fields(Execution)} & fields.keys()
-    execution = Execution(**{name: fields.pop(name) for name in names})
+    execution = _execution(fields)
     config = configs.check(RunConfig(**fields))
     folder = Path(out) if out else Path("runs") / config.dataset.partition("[")[0]
     return config, folder, execution
+
+
+# ---------------------------------------------------------------------------- suites
+
+# What a suite decides: as the command line's fields, and as it writes them.
+_DECIDED = {
+    "config_file": "--config",
+    "options": "-o",
+    "tasks": "--tasks",
+    "metrics": "--metrics",
+    "preset": "--preset (see --scale)",
+    "controls": "--controls",
+    "split": "--split",
+    "max_seconds": "--max-seconds",
+}
+
+
+def _suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from timbrebench.benchmarks.suites import SUITES
+
+    return [name for name in SUITES if name.startswith(incomplete)]
+
+
+def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    complete = click.option(
+        "--suite",
+        help="A published comparison with its report: see bench list suites. --methods adds to it.",
+        shell_complete=_suites,
+    )
+    return complete(click.option("--scale", help="Of a suite: quick (default) or paper.")(command))
+
+
+def build_suite(
+    name: str, scale: str | None, given: dict[str, Any]
+) -> tuple["Suite", Path, Execution]:
+    """The suite with what may be said beside it: methods that join, data that replaces its own,
+    seeds, budget, and how the work is done."""
+    from timbrebench.benchmarks import suites
+
+    info = suites.find(name)
+    decided = [told for field, told in _DECIDED.items() if given.pop(field) not in (None, ())]
+    if decided:
+        raise BenchError(
+            f"the suite {name} decides {' and '.join(decided)}.",
+            hint="Leave it out; --methods adds methods. For a run of your own leave out --suite.",
+        )
+    asked = suites.Asked(scale or "quick", given.pop("dataset") or "", _words(given.pop("methods")))
+    suite = info.build(asked)
+    if budget := _budget(given).get("budget"):
+        suite = suites.with_budget(suite, budget)
+    seeds = given.pop("seeds")
+    given["seeds"] = parse_seeds(split_list(seeds)) if seeds else None
+    folder = name if asked.scale == "quick" else f"{name}-{asked.scale}"
+    out = given.pop("out") or Path("runs") / folder
+    fields = {field: value for field, value in given.items() if value is not None}
+    execution = _execution(fields)
+    parts = {
+        part: configs.check(dataclasses.replace(config, **fields))
+        for part, config in suite.parts.items()
+    }
+    return dataclasses.replace(suite, parts=parts), Path(out), execution
+
+
+def _execution(fields: dict[str, Any]) -> Execution:
+    """How the work is done; takes its fields out of the others."""
+    names = {f.name for f in dataclasses.fields(Execution)} & fields.keys()
+    return Execution(**{name: fields.pop(name) for name in names})
+
+
+def _words(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for text in texts for word in split_list(text))
+
+
+# ---------------------------------------------------------------------------- parts of both
 
 
 def merge_options(options: dict[str, Any], texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:

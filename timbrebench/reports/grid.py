@@ -3,12 +3,24 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from timbrebench.reports.records import Block, Column, Entry, Line, Problem, Table
+from timbrebench.reports.heatmaps import sheet_of_map
+from timbrebench.reports.records import (
+    Block,
+    Column,
+    Entry,
+    Line,
+    Problem,
+    Sheet,
+    SheetRow,
+    SuiteReport,
+    Table,
+)
 from timbrebench.reports.wording import (
     SECONDARY,
     entry_text,
     interval_text,
     names_text,
+    of_half,
     seeds_text,
 )
 
@@ -28,7 +40,7 @@ def title_of(table: Table) -> str:
 
 def main_columns(table: Table) -> tuple[Column, ...]:
     """The columns for narrow forms: all but those known to be secondary."""
-    return tuple(c for c in table.columns if c.metric not in SECONDARY)
+    return tuple(c for c in table.columns if c.metric not in SECONDARY and not of_half(c.metric))
 
 
 def sections(table: Table) -> list[Section]:
@@ -84,3 +96,34 @@ def items_text(block: Block) -> str:
     """'10 test tracks' of a block, '' where no metric has items."""
     count = len(block.items)
     return f"{count} test track{'' if count == 1 else 's'}" if count else ""
+
+
+# ---------------------------------------------------------------------------- suites
+
+
+def sheets(report: SuiteReport) -> list[Sheet]:
+    """Its tables, then its heat maps as tables."""
+    maps = [sheet_of_map(heat) for grid in report.grids for heat in grid.maps]
+    return [*report.sheets, *maps]
+
+
+def suite_words(report: SuiteReport) -> list[str]:
+    """What is said of it beside its tables."""
+    grids = [text for grid in report.grids for text in (*grid.sentences, *grid.notes)]
+    return [*report.notes, *grids]
+
+
+def grouped(sheet: Sheet) -> list[tuple[str, list[SheetRow]]]:
+    """Its rows under the names of their groups, in order."""
+    found: dict[str, list[SheetRow]] = {}
+    for row in sheet.rows:
+        found.setdefault(row.group, []).append(row)
+    return list(found.items())
+
+
+def sheet_headings(sheet: Sheet, word: str = ", published") -> list[str]:
+    """Its headings; those of published figures say so, unless that is what they say."""
+    return [
+        name + (word if i < sheet.published and name != "published" else "")
+        for i, name in enumerate(sheet.headings)
+    ]

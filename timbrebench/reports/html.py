@@ -2,16 +2,19 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from timbrebench.core.files import write_text
 from timbrebench.core.results import RunRecord, StageRecord
-from timbrebench.reports import drawing, grid, plots, wording
-from timbrebench.reports.listening import Media, data_uri, listening_items
-from timbrebench.reports.records import Summary, System, Table
+from timbrebench.reports import drawing, grid, wording
+from timbrebench.reports.heatmaps import sheet_of_map
+from timbrebench.reports.listening import Media, listening_items
+from timbrebench.reports.lookup import found_of
+from timbrebench.reports.pictures import pictures
+from timbrebench.reports.records import Summary, System
+from timbrebench.reports.suites import in_grids, on_diagonals
 from timbrebench.reports.systems import Evidence, gather, options_text, systems_of
 
 if TYPE_CHECKING:
@@ -19,15 +22,6 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 AUDIO_CAP_BYTES = 7_000_000  # of clips and spectrograms in the page; more goes beside it
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with the words for who cannot see it."""
-
-    uri: str
-    title: str
-    alt: str
 
 
 def write_html(
@@ -39,9 +33,9 @@ def write_html(
     audio_cap_bytes: int = AUDIO_CAP_BYTES,
 ) -> None:
     """Writes the page; clips over the cap go to a folder beside it, named after the page."""
-    owned = _in_table_order(systems_of(gather(runs)), summary)
+    owned, played = _shown_systems(runs, summary)
     media = Media(path.with_name(f"{path.stem}_media"), audio_cap_bytes)
-    items = listening_items(owned, media, max_items=max_items)
+    items = listening_items(played, media, max_items=max_items)
     style, script = (_part(name) for name in ("report.css", "report.js"))
     headline = {(table.dataset, table.task) for table in summary.headline}
     page = _environment().get_template("report.html.j2")
@@ -60,7 +54,7 @@ def write_html(
         task_warnings=[b for b in summary.warnings if (b.dataset, b.task) not in headline],
         unbeaten=_unbeaten(summary),
         colours=drawing.colours(summary.systems),
-        **_pictures(runs, summary, owned),
+        **pictures(summary, _stages(runs, owned)),
     )
     write_text(path, text)
 
@@ -78,7 +72,14 @@ def _environment() -> "jinja2.Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(w=wording, title_of=grid.title_of, items_text=grid.items_text)
+    environment.globals.update(
+        w=wording,
+        title_of=grid.title_of,
+        items_text=grid.items_text,
+        grouped=grid.grouped,
+        sheet_of_map=sheet_of_map,
+        corpora=_corpora,
+    )
     environment.filters.update(plain=wording.plain, breakable=_breakable, small=_small_print)
     return environment
 
@@ -122,6 +123,27 @@ def _small_print(entry: Any, column: Any, tracks: int) -> str:
 
 
 # ---------------------------------------------------------------------------- what it shows
+
+
+Owned = dict[System, list[Evidence]]
+
+
+def _shown_systems(runs: Sequence[RunRecord], summary: Summary) -> tuple[Owned, Owned]:
+    """(all that tables show, all that can be played): of the cells of a heat map only those that
+    are matched are played, behind the others."""
+    every = systems_of(gather(runs))
+    suites = [found_of(run, every, {}) for run in runs if run.suite]
+    apart = {system for found in suites for system in in_grids(found)}
+    matched = {system for found in suites for system in on_diagonals(found)}
+    owned = _in_table_order({s: e for s, e in every.items() if s not in apart}, summary)
+    return owned, owned | {s: e for s, e in every.items() if s in matched}
+
+
+def _corpora(run: RunRecord) -> list[tuple[str, Mapping[str, Any]]]:
+    """(name, data card); the name is '' where a run has one corpus."""
+    cards = list(run.corpus.values())
+    several = cards and all(isinstance(card, Mapping) and "name" in card for card in cards)
+    return list(run.corpus.items()) if several else [("", run.corpus)]
 
 
 def _in_table_order(
@@ -190,43 +212,3 @@ def _stages(
             for key in evidence.cell.stages:
                 users.setdefault(key, {})[name] = None
     return [(" + ".join(names), known[key]) for key, names in users.items() if key in known]
-
-
-def _pictures(
-    runs: Sequence[RunRecord], summary: Summary, owned: Mapping[System, list[Evidence]]
-) -> dict[str, Any]:
-    colours = drawing.colours(summary.systems)
-    costs = {table.dataset: table for table in summary.costs}
-    stages = [(f"{who}: {stage.name}", stage) for who, stage in _stages(runs, owned)]
-    return {
-        "maps": _drawn(summary.headline, lambda t: plots.timbre_content_map(t, colours), "map"),
-        "task_maps": _drawn(summary.tables, lambda t: plots.timbre_content_map(t, colours), "map"),
-        "computes": _drawn(
-            summary.headline,
-            lambda t: plots.quality_against_compute(t, costs[t.dataset], colours),
-            "cost",
-        ),
-        "losses": _picture(plots.loss_curves(stages), "Loss", "Loss by step for every stage"),
-    }
-
-
-_ALT = {
-    "map": "Every system by its timbre distance and its content distance, as in the table",
-    "cost": "The timbre distance of every trained system over its cost of training",
-}
-
-
-def _drawn(
-    tables: Sequence[Table], draw: Callable[[Table], bytes | None], kind: str
-) -> dict[tuple[str, str], Picture]:
-    """(dataset, task) → picture, of the tables that have one."""
-    found = {}
-    for table in tables:
-        picture = _picture(draw(table), grid.title_of(table), _ALT[kind])
-        if picture:
-            found[(table.dataset, table.task)] = picture
-    return found
-
-
-def _picture(svg: bytes | None, title: str, alt: str) -> Picture | None:
-    return Picture(data_uri(svg, "image/svg+xml"), title, alt) if svg else None

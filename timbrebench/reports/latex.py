@@ -1,7 +1,16 @@
 """The summary as LaTeX tables with booktabs, to paste into a paper."""
 
-from timbrebench.reports.grid import items_text, line_texts, main_columns, sections, title_of
-from timbrebench.reports.records import Column, Entry, Summary, Table
+from timbrebench.reports.grid import (
+    grouped,
+    items_text,
+    line_texts,
+    main_columns,
+    sections,
+    sheet_headings,
+    sheets,
+    title_of,
+)
+from timbrebench.reports.records import Column, Entry, Sheet, Summary, Table
 from timbrebench.reports.wording import names_text, unit_text
 
 _ESCAPES = {
@@ -27,8 +36,9 @@ _ARROWS = {None: "", True: r" $\uparrow$", False: r" $\downarrow$"}
 
 
 def to_latex(summary: Summary) -> str:
-    r"""The headline tables and each task's. Needs \usepackage{booktabs}."""
-    tables = [_table(table) for table in (*summary.headline, *summary.tables)]
+    r"""The suites', the headline tables and each task's. Needs \usepackage{booktabs}."""
+    tables = [_sheet(sheet) for report in summary.suites for sheet in sheets(report)]
+    tables += [_table(table) for table in (*summary.headline, *summary.tables)]
     return "% \\usepackage{booktabs}\n" + "\n".join(tables)
 
 
@@ -48,12 +58,33 @@ def _table(table: Table) -> str:
         for line in section.lines:
             texts = line_texts(line, columns, _mark)
             body.append(" & ".join([*map(escape, texts[:3]), *texts[3:]]) + r" \\")
+    return _float(_caption(table), f"lll{'r' * len(columns)}", headings, body)
+
+
+def _sheet(sheet: Sheet) -> str:
+    """Cells of a heat map that are matched are bold."""
+    headings = [escape(text) for text in (sheet.corner, *sheet_headings(sheet))]
+    body = []
+    for group, rows in grouped(sheet):
+        body.append(r"\midrule")
+        if group:
+            body.append(rf"\multicolumn{{{len(headings)}}}{{l}}{{\emph{{{escape(group)}}}}} \\")
+        for row in rows:
+            cells = [
+                rf"\textbf{{{escape(c.text)}}}" if c.marked else escape(c.text) for c in row.cells
+            ]
+            body.append(" & ".join([escape(row.label), *cells]) + r" \\")
+    caption = "; ".join([sheet.title, *(note.rstrip(".") for note in sheet.notes)])
+    return _float(f"{escape(caption)}.", f"l{'r' * len(sheet.headings)}", headings, body)
+
+
+def _float(caption: str, columns: str, headings: list[str], body: list[str]) -> str:
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_caption(table)}}}",
-            rf"\begin{{tabular}}{{lll{'r' * len(columns)}}}",
+            rf"\caption{{{caption}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             " & ".join(headings) + r" \\",
             *body,

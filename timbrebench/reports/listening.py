@@ -147,13 +147,22 @@ def _item(
     ]
     own = [
         (
-            Card(system.label, "control" if system.control else "method", scores=scores),
-            item.estimate,
+            Card(f"{system.label}{half}", "control" if system.control else "method", scores=scores),
+            clip,
         )
         for system, item, scores in made
+        for half, clip in _halves(item)
     ]
     wanted = [(card, path) for card, path in [*given, *own] if path is not None]
     return ItemCards(dataset, task, track, tuple(_filled(wanted, media)))
+
+
+def _halves(item: ItemRecord) -> list[tuple[str, Path]]:
+    """(what its name adds to the system's, clip): one clip, or the two halves of a pair."""
+    if item.other is None:
+        return [("", item.estimate)]
+    a, _, b = item.task.partition(":")[2].partition("/")
+    return [(f", {a}", item.estimate), (f", {b}", item.other)]
 
 
 def _filled(wanted: Sequence[tuple[Card, Path]], media: Media) -> list[Card]:

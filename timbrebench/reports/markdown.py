@@ -2,23 +2,31 @@
 
 import re
 
+from timbrebench.reports.choices import choice_text
 from timbrebench.reports.grid import (
+    grouped,
     items_text,
     line_texts,
     problem_text,
     sections,
+    sheet_headings,
+    sheets,
     spread_text,
+    suite_words,
     title_of,
 )
-from timbrebench.reports.records import Column, Entry, Summary, Table
+from timbrebench.reports.records import Column, Entry, Sheet, SuiteReport, Summary, Table
 from timbrebench.reports.wording import arrow, number, unit_text
 
 
 def to_markdown(summary: Summary) -> str:
-    """Every table, the warnings and the failures."""
-    parts = [_table(table) for table in (*summary.headline, *summary.tables, *summary.costs)]
+    """The suites, every table, the warnings and the failures."""
+    parts = [part for report in summary.suites for part in _suite(report)]
+    parts += [_table(table) for table in (*summary.headline, *summary.tables, *summary.costs)]
     parts += [_list("Controls that beat a method", _warnings(summary))]
     parts += [_list("Failed or missing", [escape(problem_text(p)) for p in summary.failures])]
+    told = [escape(choice_text(choice)) for choice in summary.choices]
+    parts += [_list("Chosen on validation tracks", told)]
     parts += [_list("Notes", [escape(note) for note in summary.notes])]
     return "\n".join(part for part in parts if part)
 
@@ -42,6 +50,27 @@ def _table(table: Table) -> str:
     title = f"### {escape(title_of(table))}" + (f" ({items})" if items else "")
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([title, "", *lines, "", *(f"{escape(n)}\n" for n in table.notes)])
+
+
+def _suite(report: SuiteReport) -> list[str]:
+    words = "\n".join(f"{escape(text)}\n" for text in suite_words(report))
+    return [f"## {escape(report.title)}\n\n{words}", *map(_sheet, sheets(report))]
+
+
+def _sheet(sheet: Sheet) -> str:
+    """Cells of a heat map that are matched are bold."""
+    headings = [escape(text) for text in (sheet.corner, *sheet_headings(sheet))]
+    rows = [headings, ["---", *("---:" for _ in sheet.headings)]]
+    for group, own in grouped(sheet):
+        rows += [[f"*{escape(group)}*", *("" for _ in sheet.headings)]] if group else []
+        for row in own:
+            texts = (escape(cell.text) for cell in row.cells)
+            marks = (cell.marked for cell in row.cells)
+            bold = [f"**{t}**" if mark else t for t, mark in zip(texts, marks, strict=True)]
+            rows.append([escape(row.label), *bold])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    notes = (f"{escape(note)}\n" for note in sheet.notes)
+    return "\n".join([f"### {escape(sheet.title)}", "", *lines, "", *notes])
 
 
 def _heading(column: Column) -> str:

@@ -141,6 +141,89 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Options that were chosen for a task on validation tracks."""
+
+    dataset: str
+    label: str
+    seed: int
+    task: str
+    values: str  # 'k = 300'
+    tried: tuple[str, ...]  # each candidate with what it was judged by
+    tracks: tuple[str, ...]
+
+
+# ---------------------------------------------------------------------------- suites
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One figure of a sheet, as it is written."""
+
+    text: str = "–"
+    explanation: str = ""
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    label: str
+    cells: tuple[Shown, ...]
+    group: str = ""  # rows of one group stand under its name
+    source: str = ""  # of its published figures
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of figures that need not be one system a row."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[SheetRow, ...]
+    corner: str = ""  # heading of the labels
+    published: int = 0  # how many columns, from the left, are published figures
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A measure on a task over two options."""
+
+    task: str
+    column: Column
+    x: str  # name of the option across
+    y: str
+    xs: tuple[float, ...]  # rising
+    ys: tuple[float, ...]  # falling: the first row is the top one
+    entries: tuple[tuple[Entry, ...], ...]  # [y][x]
+    matched: tuple[tuple[float, float], ...]  # (x, y) of cells that are marked, by rising x
+
+    def entry(self, x: float, y: float) -> Entry:
+        return self.entries[self.ys.index(y)][self.xs.index(x)]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells that differ in two options only, and what they show."""
+
+    title: str
+    maps: tuple[HeatMap, ...]
+    sentences: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SuiteReport:
+    """A published comparison with what a run measured beside it."""
+
+    run: str
+    title: str
+    notes: tuple[str, ...]
+    sheets: tuple[Sheet, ...]
+    grids: tuple[Grid, ...]
+
+
+@dataclass(frozen=True)
 class Summary:
     """What one or several runs found."""
 
@@ -153,6 +236,8 @@ class Summary:
     failures: tuple[Problem, ...]  # failed cells, failed and missing scores
     skipped: tuple[Problem, ...]  # what cannot be measured by its nature
     notes: tuple[str, ...] = ()
+    suites: tuple[SuiteReport, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -7,8 +7,11 @@ from typing import Any
 from timbrebench.core.results import RunRecord
 from timbrebench.reports import problems
 from timbrebench.reports.aggregate import entries_of
+from timbrebench.reports.choices import choices_of
 from timbrebench.reports.compare import beaten
+from timbrebench.reports.lookup import found_of
 from timbrebench.reports.records import Column, Summary, System, Table
+from timbrebench.reports.suites import in_grids, suite_report
 from timbrebench.reports.systems import Evidence, Row, gather, systems_of
 from timbrebench.reports.tables import cost_table, quality_tables
 from timbrebench.reports.wording import rank_of
@@ -16,19 +19,23 @@ from timbrebench.reports.wording import rank_of
 
 def summarise(runs: Sequence[RunRecord]) -> Summary:
     """What the runs found. The same runs give the same summary."""
-    owned = systems_of(gather(runs))
+    every = systems_of(gather(runs))
+    entries = {system: entries_of(cells) for system, cells in every.items()}
+    suites = [found_of(run, every, entries) for run in runs if run.suite]
+    apart = {system for found in suites for system in in_grids(found)}
+    owned = {system: cells for system, cells in every.items() if system not in apart}
     headline: list[Table] = []
     details: list[Table] = []
     costs: list[Table] = []
     for dataset in dict.fromkeys(system.dataset for system in owned):
         own = {s: cells for s, cells in owned.items() if s.dataset == dataset}
         columns = _columns([evidence for cells in own.values() for evidence in cells])
-        measured = {system: entries_of(cells) for system, cells in own.items()}
+        measured = {system: entries[system] for system in own}
         first, rest = quality_tables(measured, columns)
         headline += first
         details += rest
         costs.append(cost_table(measured, columns))
-    scores = problems.scores_without_value(owned)
+    scores = problems.scores_without_value(every)
     return Summary(
         runs=tuple(run.path.name for run in runs),
         systems=tuple(owned),
@@ -37,11 +44,13 @@ def summarise(runs: Sequence[RunRecord]) -> Summary:
         costs=tuple(costs),
         warnings=tuple(b for table in (*headline, *details) for b in beaten(table)),
         failures=(
-            *problems.failed_cells(owned),
+            *problems.failed_cells(every),
             *(p for p in scores if p.status != problems.SKIPPED),
         ),
         skipped=tuple(p for p in scores if p.status == problems.SKIPPED),
         notes=_notes(list(owned), headline),
+        suites=tuple(map(suite_report, suites)),
+        choices=choices_of(owned),
     )
 
 

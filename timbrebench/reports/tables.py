@@ -14,7 +14,7 @@ from timbrebench.reports.records import (
     System,
     Table,
 )
-from timbrebench.reports.wording import HEADLINE_COSTS, names_text, plain
+from timbrebench.reports.wording import HEADLINE_COSTS, names_text, of_half, plain
 
 Entries = Mapping[tuple[str, str], Entry]  # (task, metric) → entry
 Measured = Mapping[System, Entries]
@@ -56,6 +56,8 @@ def _table(
 ) -> Table:
     """``tasks``: those that an overall table is the mean over; () for any other table."""
     concerned = set(tasks or (task,))
+    if tasks:  # what is of one instrument of a pair has no mean over pairs
+        columns = [c for c in columns if not of_half(c.metric)]
     lines = [
         Line(system, {c.metric: _entry(system, entries, task, tasks, c) for c in columns})
         for system, entries in measured.items()

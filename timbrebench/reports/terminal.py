@@ -6,14 +6,26 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from timbrebench.reports.grid import (
+    grouped,
     items_text,
     line_texts,
     main_columns,
     problem_text,
     sections,
+    sheet_headings,
+    sheets,
+    suite_words,
     title_of,
 )
-from timbrebench.reports.records import Beaten, Column, Entry, Summary, Table
+from timbrebench.reports.records import (
+    Beaten,
+    Column,
+    Entry,
+    Sheet,
+    SuiteReport,
+    Summary,
+    Table,
+)
 from timbrebench.reports.wording import arrow, number, unit_text
 
 LABEL_WIDTH = 32
@@ -21,13 +33,38 @@ MOST_LISTED = 12  # warnings or failures; the page has them all
 
 
 def terminal_table(summary: Summary) -> RenderableType:
-    """The headline tables, then warnings and failures."""
-    parts: list[RenderableType] = [_Fitted(table) for table in summary.headline]
+    """The suites, the headline tables, then warnings and failures."""
+    parts: list[RenderableType] = [p for report in summary.suites for p in _suite(report)]
+    parts += [_Fitted(table) for table in summary.headline]
     notes = [*summary.notes, *(n for table in summary.headline for n in table.notes)]
     parts += [Text(note, style="dim") for note in dict.fromkeys(notes)]
     parts += _listed("A control is better", "yellow", [_beaten(w) for w in summary.warnings])
     parts += _listed("Failed or missing", "red", [problem_text(p, 3) for p in summary.failures])
     return Group(*parts)
+
+
+def _suite(report: SuiteReport) -> list[RenderableType]:
+    """Its tables, its heat maps as tables, and what they show."""
+    parts: list[RenderableType] = [Text(report.title, style="bold")]
+    for sheet in sheets(report):
+        parts += [_sheet(sheet), *(Text(note, style="dim") for note in sheet.notes), Text("")]
+    return [*parts, *(Text(text, style="dim") for text in suite_words(report)), Text("")]
+
+
+def _sheet(sheet: Sheet) -> RichTable:
+    title = escape(sheet.title)
+    rich_table = RichTable(title=title, title_justify="left", box=None, header_style="bold")
+    rich_table.add_column(escape(sheet.corner), max_width=LABEL_WIDTH, no_wrap=True)
+    for heading in sheet_headings(sheet, " publ."):
+        name = escape(heading.replace(" ", "\n"))
+        rich_table.add_column(name, justify="right", overflow="fold")
+    for group, rows in grouped(sheet):
+        if group:
+            rich_table.add_row(Text(group, style="italic dim"))
+        for row in rows:
+            cells = (Text(c.text, style="bold" if c.marked else "") for c in row.cells)
+            rich_table.add_row(escape(row.label), *cells)
+    return rich_table
 
 
 class _Fitted:

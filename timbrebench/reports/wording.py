@@ -47,8 +47,15 @@ _IEC = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def rank_of(metric: str) -> tuple[int, str]:
-    """Sort key of columns: the known ones in :data:`ORDER`, then the rest by name."""
-    return (ORDER.index(metric) if metric in ORDER else len(ORDER), metric)
+    """Sort key of columns: the known ones in :data:`ORDER`, then the rest by name; what is of one
+    half of a pair, 'fad_logmel[piano]', behind that of both."""
+    known = metric.partition("[")[0]
+    return (ORDER.index(known) if known in ORDER else len(ORDER), metric)
+
+
+def of_half(metric: str) -> bool:
+    """Whether a row is of one instrument of a pair."""
+    return metric.endswith("]")
 
 
 def number(value: float, unit: str = "") -> str:
