@@ -150,6 +150,7 @@ def test_the_paper_preset_is_the_paper():
     assert (recipe.lr, recipe.lr_final, recipe.weight_decay) == (3.3107e-5, 3.3107e-5, 0.06881)
     assert (recipe.batch_size, PAPER.steps, stage.frames) == (16, 1000, 256)
     assert (PAPER.objective, PAPER.loss, PAPER.weighting) == ("noise", "l2", "none")
+    assert PAPER.sampler == "ddim"
     alpha, _ = stage.schedule(torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(alpha, torch.tensor([0.933, 0.195]))
 
@@ -269,7 +270,7 @@ def test_the_clip_before_changes_the_next():
 
 def test_training_learns_to_use_the_clip_before(corpus):
     """On notes that never end, at pure noise: only the clip before tells which note it is."""
-    options = Options(**SMALL | {"widths": (16, 16)}, weighting="none", context=True)
+    options = Options(**SMALL | {"widths": (16, 16)}, context=True)
     stage = prepared(options, corpus)
     chords = generator("chords").uniform(-11, 1, (8, 128, 1)).astype(np.float32)
     stage.crops.mels["train"] = [np.repeat(chord, 512, axis=1) for chord in chords]

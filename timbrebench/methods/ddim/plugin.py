@@ -39,9 +39,9 @@ class Options:
     batch: int = option(4, "examples a step", low=1)
     lr: float = option(1e-3, "highest learning rate", low=0)
     weight_decay: float = option(1e-2, "of AdamW", low=0)
-    steps: int = option(50, "sampling steps S", affects="sampling", low=1)
+    steps: int = option(20, "sampling steps S", affects="sampling", low=1)
     sampler: str = option(
-        "ddim", "how noise is removed", affects="sampling", choices=("ddim", "ddpm", "dpmpp")
+        "dpmpp", "how noise is removed", affects="sampling", choices=("ddim", "ddpm", "dpmpp")
     )
     overlap: int = option(
         64,
@@ -71,6 +71,7 @@ INFO = MethodInfo(
             "lr": 3.3107e-5,
             "weight_decay": 0.06881,
             "steps": 1000,
+            "sampler": "ddim",
         },
     },
     source="Pouya Mehr et al., unconditional DDIM music synthesis, after the Keras DDIM example",
