@@ -51,6 +51,20 @@ def test_stereo_is_mixed_and_resampled_as_librosa_does(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours[: len(theirs)], theirs[: len(ours)], atol=1e-5)
 
 
+def test_as_it_is_a_file_may_be_short_and_keeps_its_rate(tmp_path: Path) -> None:
+    path = tmp_path / "short.wav"
+    stereo = np.array([[0.5, 0.25], [-0.5, 0.0]], np.float32)
+    sf.write(path, stereo, 11025, subtype="FLOAT")
+    samples, rate = audio.load_as_is(path)
+    np.testing.assert_allclose(samples, [0.375, -0.25])
+    assert rate == 11025
+    with pytest.raises(BadAudio, match="at least"):
+        audio.load(path, 11025)
+    sf.write(path, np.zeros(0), 11025)
+    with pytest.raises(BadAudio, match="no audio"):
+        audio.load_as_is(path)
+
+
 def test_resampling_in_memory_is_that_of_loading(tmp_path: Path) -> None:
     x = tone(5, 44100)
     path = saved(tmp_path / "a.wav", x, 44100, subtype="FLOAT")

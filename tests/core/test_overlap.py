@@ -60,6 +60,20 @@ def test_the_batch_changes_nothing() -> None:
     torch.testing.assert_close(results[0], results[2], rtol=0, atol=0)
 
 
+def test_a_listener_hears_of_each_batch_and_of_none_afterwards() -> None:
+    heard: list[tuple[int, int]] = []
+    condition = torch.zeros(1, 1, 500)  # 11 slices of 64 frames
+
+    def run() -> None:
+        overlap.run_sliced(condition, 64, 16, lambda part: part, 0.0, batch=4)
+
+    with overlap.watched(lambda done, total: heard.append((done, total))):
+        run()
+    assert heard == [(4, 11), (8, 11), (11, 11)]
+    run()
+    assert len(heard) == 3
+
+
 def test_the_tail_is_silence_and_channels_may_change() -> None:
     seen = []
 

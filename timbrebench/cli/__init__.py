@@ -11,6 +11,10 @@ from timbrebench.core.errors import BenchError, UnknownName
 COMMANDS = {
     "run": "Train the methods, make their estimates, score them.",
     "plan": "Show what a run would do, and train nothing.",
+    "tune": "Choose options of a method on validation tracks.",
+    "transfer": "Play a sound of your own on another instrument.",
+    "generate": "Make new music with a trained cell.",
+    "accompany": "Accompany a voice by instruments.",
     "report": "Compare the runs in one or several folders.",
     "score": "Score a folder of audio against another.",
     "list": "List methods, datasets, metrics, embeddings or vocoders.",

@@ -6,27 +6,21 @@ from typing import Any
 
 import click
 
+from timbrebench.cli.cells import locate, matching, run_option
 from timbrebench.cli.console import as_text, json_option, print_json, print_table
-from timbrebench.core.errors import BenchError, UnknownName
 
 
 @click.command("show")
 @click.argument("cell")
-@click.option(
-    "--run", "run", type=click.Path(path_type=Path), help="Run folder, if CELL is a name."
-)
+@run_option
 @json_option
 def command(cell: str, run: Path | None, as_json: bool) -> None:
     """Show one cell: CELL is RUN/cells/KEY, or with --run a key or a method's label."""
     from timbrebench.benchmarks.store import read_run
 
-    root, name = _locate(cell, run)
+    root, name = locate(cell, run)
     record = read_run(root)
-    found = [c for c in record.cells if c.key.startswith(name) or c.label == name]
-    if not found:
-        known = [n for c in record.cells for n in (c.key, c.label)]
-        raise UnknownName(f"cell of {root}:", name, known)
-    parts = [_parts(chosen, record) for chosen in found]
+    parts = [_parts(chosen, record) for chosen in matching(record, name)]
     if as_json:
         print_json([_as_json(*part) for part in parts])
         return
@@ -38,15 +32,6 @@ def _parts(cell: Any, record: Any) -> tuple[Any, list[Any], list[Any]]:
     """A cell with its stages and its rows."""
     rows = [r for r in record.rows if r["cell"] == cell.key]
     return cell, [record.stages[s] for s in cell.stages], rows
-
-
-def _locate(cell: str, run: Path | None) -> tuple[Path, str]:
-    path = Path(cell)
-    if run is not None:
-        return run, cell
-    if path.parent.name == "cells":
-        return path.parent.parent, path.name
-    raise BenchError(f"'{cell}' names no cell.", hint="Write RUN/cells/KEY, or use --run RUN.")
 
 
 def _as_json(cell: Any, stages: list[Any], rows: list[Any]) -> dict[str, Any]:

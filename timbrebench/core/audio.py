@@ -44,6 +44,12 @@ def load(path: Path | str, rate: int, *, seconds: float | None = None) -> np.nda
     return np.concatenate(parts)[:wanted]
 
 
+def load_as_is(path: Path | str) -> tuple[np.ndarray, int]:
+    """(mono float32 [n], its own rate in Hz) of a file that may be shorter than MIN_SECONDS."""
+    with _opened(path, shortest=0.0) as file:
+        return np.concatenate(list(_mono_blocks(file, path, shortest=0.0))), file.samplerate
+
+
 def probe(path: Path | str) -> tuple[float, int, int]:
     """(seconds, rate in Hz, channels) by the header; only the last frame is decoded."""
     with _opened(path) as file:
@@ -117,7 +123,7 @@ def resample(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
     return np.asarray(soxr.resample(samples, rate, to, quality="HQ"), dtype=np.float32)
 
 
-def _opened(path: Path | str) -> sf.SoundFile:
+def _opened(path: Path | str, shortest: float = MIN_SECONDS) -> sf.SoundFile:
     """The file, its header checked; BadAudio with the reason otherwise."""
     path = Path(path)
     if not path.is_file():
@@ -128,14 +134,14 @@ def _opened(path: Path | str) -> sf.SoundFile:
         file = sf.SoundFile(path)
     except sf.SoundFileError as error:
         raise BadAudio(path, f"it cannot be read as audio ({_plain(error)})") from None
-    reason = _wrong_with_header(file, path)
+    reason = _wrong_with_header(file, path, shortest)
     if reason:
         file.close()
         raise BadAudio(path, reason)
     return file
 
 
-def _wrong_with_header(file: sf.SoundFile, path: Path) -> str:
+def _wrong_with_header(file: sf.SoundFile, path: Path, shortest: float) -> str:
     if file.channels > MAX_CHANNELS:
         return f"it has {file.channels} channels, at most {MAX_CHANNELS} are taken"
     if not MIN_RATE <= file.samplerate <= MAX_RATE:
@@ -145,7 +151,7 @@ def _wrong_with_header(file: sf.SoundFile, path: Path) -> str:
     cut = _CUT_CHUNK.search(file.extra_info)
     if cut and int(cut[2]) < int(cut[1]) < _UNKNOWN_SIZE:
         return f"it is truncated: {cut[2]} bytes of audio where its header says {cut[1]}"
-    return _wrong_with_length(file.frames, file.samplerate)
+    return _wrong_with_length(file.frames, file.samplerate, shortest)
 
 
 def _lacks_last_page(path: Path) -> bool:
@@ -167,18 +173,20 @@ def _check_end(file: sf.SoundFile, path: Path | str) -> None:
         raise BadAudio(path, "it is truncated or damaged: its end cannot be read")
 
 
-def _wrong_with_length(frames: int, rate: int) -> str:
+def _wrong_with_length(frames: int, rate: int, shortest: float) -> str:
     seconds = frames / rate
     if frames == 0:
         return "it holds no audio, or is truncated"
-    if seconds < MIN_SECONDS:
-        return f"it lasts {seconds:.3g} s; it must last at least {MIN_SECONDS:g} s"
+    if seconds < shortest:
+        return f"it lasts {seconds:.3g} s; it must last at least {shortest:g} s"
     if seconds > MAX_SECONDS:
         return f"it claims {seconds / 3600:.3g} hours; at most {MAX_SECONDS // 3600} are taken"
     return ""
 
 
-def _mono_blocks(file: sf.SoundFile, path: Path | str) -> Iterator[np.ndarray]:
+def _mono_blocks(
+    file: sf.SoundFile, path: Path | str, shortest: float = MIN_SECONDS
+) -> Iterator[np.ndarray]:
     """Finite mono blocks [≤ _BLOCK] float32 to the end of the file, counted."""
     frames = 0
     while len(block := _read(file, path)):
@@ -190,7 +198,7 @@ def _mono_blocks(file: sf.SoundFile, path: Path | str) -> Iterator[np.ndarray]:
         if frames > MAX_SECONDS * file.samplerate:
             raise BadAudio(path, f"it lasts over {MAX_SECONDS // 3600} hours")
         yield block.mean(axis=1)
-    reason = _wrong_with_length(frames, file.samplerate)
+    reason = _wrong_with_length(frames, file.samplerate, shortest)
     if not reason and frames < _SHORT * file.frames and _knows_its_length(file, path):
         reason = f"it is truncated: {frames} frames of audio where its header says {file.frames}"
     if reason:

@@ -6,12 +6,28 @@ over the batch): neighbours then agree where they overlap.
 
 # Shapes: B slices, C channels, M mels, T frames, S frames of a slice.
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+Listen = Callable[[int, int], None]  # (slices done, slices in all)
+
+_listener: ContextVar[Listen | None] = ContextVar("listener", default=None)
+
+
+@contextlib.contextmanager
+def watched(listen: Listen) -> Iterator[None]:
+    """Within the block, ``listen`` is called after each batch of slices of :func:`run_sliced`."""
+    token = _listener.set(listen)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 def slices(frames: int, size: int, overlap: int) -> list[int]:
@@ -44,8 +60,12 @@ def run_sliced(
     tail = starts[-1] + size - frames
     padded = torch.nn.functional.pad(condition, (0, tail), value=pad_value)
     pieces = torch.stack([padded[..., s : s + size] for s in starts])  # [B, C, M, S]
-    made = torch.cat([function(part) for part in pieces.split(batch)])  # [B, C', M', S]
-    return cross_fade(made, starts, overlap)[..., :frames]
+    made = []
+    for number, part in enumerate(pieces.split(batch)):
+        made.append(function(part))
+        if listen := _listener.get():
+            listen(min((number + 1) * batch, len(starts)), len(starts))
+    return cross_fade(torch.cat(made), starts, overlap)[..., :frames]  # from [B, C', M', S]
 
 
 def cross_fade(made: "torch.Tensor", starts: list[int], overlap: int) -> "torch.Tensor":
