@@ -68,6 +68,7 @@ def config(corpus_folder: Path):
             "split": SPLIT,
             "tasks": ("bell:bow",),
             "controls": False,
+            "precision": "fp32",
         }
         return RunConfig(**(known | fields))
 

@@ -69,7 +69,7 @@ def test_what_makes_a_cell_another(cell, method: str, change: str) -> None:
 
 TRAINING = {
     "the budget": {"budget": Budget("steps", 3)},
-    "the precision": {"precision": "fp32"},
+    "the precision": {"precision": "bf16"},
     "the vocoder": {"options": {"griffinlim": {"iterations": 3}}},
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from timbrebench.benchmarks.precision import AUTO, PRECISIONS
 from timbrebench.core.errors import BenchError, UnknownName
 from timbrebench.core.records import Budget
 
@@ -36,7 +37,7 @@ class RunConfig:
     split: str = ""
     data_root: str = ""
     device: str = "cpu"
-    precision: str = "bf16"
+    precision: str = AUTO  # the plan resolves it
     vocoder: str = "griffinlim"
     max_seconds: float | None = None
     score_on: str = "test"  # test | valid: the split that estimates are made of
@@ -63,7 +64,6 @@ class Execution:
 
 
 PRESETS = ("quick", "paper")
-PRECISIONS = ("fp32", "bf16")
 SCORED = ("test", "valid")
 
 

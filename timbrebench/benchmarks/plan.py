@@ -17,6 +17,7 @@ from timbrebench.benchmarks.choices import (
     named_methods,
 )
 from timbrebench.benchmarks.config import RunConfig, check
+from timbrebench.benchmarks.precision import resolve_precision
 from timbrebench.benchmarks.tasks import choose_tasks, why_impossible
 from timbrebench.core import corpora, files
 from timbrebench.core.errors import BenchError, MissingData
@@ -77,6 +78,8 @@ class Plan:
 def make_plan(config: RunConfig, registry: Registry) -> Plan:
     """Resolves every name and option of the config. Imports no method."""
     check(config)
+    precision = resolve_precision(config.precision, config.device)
+    config = dataclasses.replace(config, precision=precision)
     check_owners(config, registry)
     entry, dataset = choose(registry, "dataset", config.dataset, config)
     missing, corpus = read_corpus(dataset, data_root(config), registry)

@@ -63,7 +63,7 @@ _OPTIONS = [
     click.option("--split", help="'all', 'valid=ID,…;test=ID,…', or 'seed=N'."),
     click.option("--data-root", help="Where the data is; or TIMBREBENCH_DATA."),
     click.option("--device", help="cpu (default), cuda, cuda:1, …"),
-    click.option("--precision", help="bf16 (default) or fp32."),
+    click.option("--precision", help="fp32, bf16 or auto (default): bf16 if the device has it."),
     click.option("--vocoder", type=Names("vocoder"), help="Default: griffinlim."),
     click.option("--max-seconds", type=float, help="Cut test tracks to this length."),
     click.option(

@@ -61,18 +61,21 @@ class Double(Method):
         size, overlap = frames_of(self.options, self.spec), self.options.overlap
         shape = (1, 1, self.spec.n_mels, whole_windows(frames, size, overlap))
         times = time_grid(self.options.steps)
-        split = split_of(self.options)
-
-        def draw() -> Tensor:
-            return one_noise(rng, shape).to(self.device)
+        split, seed = split_of(self.options), int(rng.integers(2**63))
 
         def run(instrument: str, x: Tensor, way: Tensor) -> Tensor:
+            own = np.random.default_rng(seed)  # fresh noise, where there is any, is shared too
+
+            def draw() -> Tensor:
+                return one_noise(own, shape).to(self.device)
+
             network = over_windows(self.trained[instrument].module, size, overlap)
             schedule = schedule_of(self.options)
             denoise = denoiser(network, schedule, self.options.objective)
             return SAMPLERS[self.options.sampler](denoise, schedule, x, way, draw)
 
-        shared = run(a, draw(), times[: split + 1])
+        noise = one_noise(rng, shape).to(self.device)
+        shared = run(a, noise, times[: split + 1])
         both = run(a, shared, times[split:]), run(b, shared, times[split:])
         first, second = (x[0, 0, :, :frames].cpu().numpy() for x in both)
         return first, second
