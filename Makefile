@@ -4,14 +4,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO := runs/demo
 
-# The demo: vibraphone to piano on the embedded dataset, at a part of the quick budget.
-DEMO_OPTIONS := --methods ldm,palette,regress --dataset starlet --tasks vibraphone:piano \
-	-o starlet.pieces=24 --flops 8e12 --max-seconds 10 --out $(DEMO)
 
 .PHONY: demo test lint format acceptance clean
 
+# Vibraphone to piano on the embedded dataset, at a part of the quick budget.
 demo: .venv/runtime
-	$(BIN)/bench run $(DEMO_OPTIONS)
+	$(BIN)/bench run --suite quickstart --out $(DEMO)
 	$(BIN)/bench report $(DEMO)
 
 test: .venv/dev

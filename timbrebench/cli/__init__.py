@@ -17,7 +17,7 @@ COMMANDS = {
     "accompany": "Accompany a voice by instruments.",
     "report": "Compare the runs in one or several folders.",
     "score": "Score a folder of audio against another.",
-    "list": "List methods, datasets, metrics, embeddings or vocoders.",
+    "list": "List methods, datasets, metrics, embeddings, vocoders or suites.",
     "info": "Show all about one plugin: options, presets, source.",
     "plugins": "Show the installed plugin packages and their state.",
     "data": "Prepare a dataset or weights, and show what is there.",

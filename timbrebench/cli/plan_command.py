@@ -6,35 +6,56 @@ from typing import Any
 import click
 
 from timbrebench.cli.console import json_option, print_json, print_table
-from timbrebench.cli.run_options import build, run_options
+from timbrebench.cli.run_options import (
+    build,
+    build_suite,
+    refuse_scale,
+    run_options,
+    suite_options,
+)
 
 COLUMNS = ("method", "seed", "status", "stages", "steps", "batch", "flops", "reason")
 
 
 @click.command("plan")
+@suite_options
 @run_options
 @json_option
-def command(as_json: bool, **given: Any) -> int:
+def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -> int:
     """Show what a run would do: its cells, each ready, done or impossible.
 
     Steps of a FLOPs budget are counted by tracing, once; a second plan is read from the cache.
     """
     from timbrebench.benchmarks.plan import make_plan
-    from timbrebench.benchmarks.store import Store
-    from timbrebench.benchmarks.tracing import stage_plans
     from timbrebench.core.registry import registry
 
-    config, out, _ = build(given)
-    plan = make_plan(config, registry())
+    if suite:
+        built, out, _ = build_suite(suite, scale, given)
+        configs = built.parts
+    else:
+        refuse_scale(scale)
+        config, out, _ = build(given)
+        configs = {"": config}
+    plans = {part: make_plan(config, registry()) for part, config in configs.items()}
+    shown = {part: _shown(plan, out) for part, plan in plans.items()}
+    if as_json:
+        print_json(shown if suite else shown[""])
+    else:
+        for part, plan in plans.items():
+            click.echo(f"{part}:" if suite else "", nl=bool(suite))
+            print_table(shown[part]["cells"], COLUMNS)
+            _tell(plan, shown[part]["tasks"])
+    return 2 if all(c.impossible for plan in plans.values() for c in plan.cells) else 0
+
+
+def _shown(plan: Any, out: Any) -> dict[str, Any]:
+    from timbrebench.benchmarks.store import Store
+    from timbrebench.benchmarks.tracing import stage_plans
+
     traced = stage_plans(plan)
     rows = [_row(cell, traced.get(cell.key, {}), Store(out)) for cell in plan.cells]
     tasks = [t.name for t in plan.cells[0].tasks]
-    if as_json:
-        print_json({"out": str(out), "tasks": tasks, "cells": rows, "unprepared": plan.unprepared})
-    else:
-        print_table(rows, COLUMNS)
-        _tell(plan, tasks)
-    return 2 if all(c.impossible for c in plan.cells) else 0
+    return {"out": str(out), "tasks": tasks, "cells": rows, "unprepared": plan.unprepared}
 
 
 def _row(cell: Any, traced: Mapping[str, Any], store: Any) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from timbrebench.cli.console import json_option, print_json
-from timbrebench.cli.run_options import build, build_suite, run_options, suite_options
-from timbrebench.core.errors import BenchError
+from timbrebench.cli.run_options import build, build_suite, refuse_scale, run_options, suite_options
 
 
 @click.command("run")
@@ -27,8 +26,7 @@ def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -
     """
     if suite:
         return _run_suite(suite, scale, given, as_json)
-    if scale:
-        raise BenchError("--scale is of a suite.", hint="Add --suite NAME, or use --preset.")
+    refuse_scale(scale)
     from timbrebench.benchmarks.runner import Runner
 
     config, out, execution = build(given)

@@ -135,6 +135,12 @@ def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return complete(click.option("--scale", help="Of a suite: quick (default) or paper.")(command))
 
 
+def refuse_scale(scale: str | None) -> None:
+    """Without a suite there is none."""
+    if scale:
+        raise BenchError("--scale is of a suite.", hint="Add --suite NAME, or use --preset.")
+
+
 def build_suite(
     name: str, scale: str | None, given: dict[str, Any]
 ) -> tuple["Suite", Path, Execution]:
