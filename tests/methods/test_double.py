@@ -75,8 +75,9 @@ def test_before_the_split_both_are_one(method):
     assert apart[0] > apart[1] > apart[2] == 0
 
 
-def test_the_first_side_does_not_know_of_the_second(method):
-    firsts = [pair(method, split=split)[0].values[0] for split in (0, 2, 6)]
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_the_first_side_does_not_know_of_the_second(method, sampler):
+    firsts = [pair(method, split=split, sampler=sampler)[0].values[0] for split in (0, 2, 6)]
     for values in firsts[1:]:
         np.testing.assert_allclose(values, firsts[0], atol=1e-6)
 

@@ -25,7 +25,7 @@ class Maker:
 
     def __init__(self, session: Session) -> None:
         self.session, self.corpus, self.method = session, session.corpus, session.method
-        self.vocoder = self._vocoder()
+        self.vocoder = vocoder_of(session)
 
     def transfer(self, task: Task, track: Track, seconds: float | None, times: Times) -> Clip:
         """The track's source, cut to ``seconds``, as the target would play it."""
@@ -66,26 +66,10 @@ class Maker:
 
     def _clip(self, given: Any, level: Clip, instrument: str, times: Times) -> Clip:
         """What the method gave for one item, at RATE and the level of another clip."""
-        clip = _checked(self._as_clip(given, times))
+        clip = as_clip(given, self.vocoder, times)
         samples = audio.resample(clip.samples, clip.rate, RATE)
         samples = audio.match_rms(samples, audio.rms(level.samples))
         return Clip(samples, RATE, instrument, level.track)
-
-    def _as_clip(self, given: Mels | list[Clip], times: Times) -> Clip:
-        if not isinstance(given, Mels):
-            return _only(given)
-        assert self.vocoder is not None
-        log_mel = denormalise(np.asarray(_only(given.values)), given.state)
-        started = time.monotonic()
-        samples = self.vocoder.synthesise(np.asarray(log_mel), given.spec, _only(given.lengths))
-        times["vocoder_seconds"] += time.monotonic() - started
-        return Clip(samples, given.spec.rate)
-
-    def _vocoder(self) -> Vocoder | None:
-        chosen = self.session.cell["vocoder"]
-        if not chosen["name"]:
-            return None
-        return create(registry().find("vocoder", chosen["name"]), chosen["values"])
 
     # ------------------------------------------------------------------ what goes in
 
@@ -106,6 +90,26 @@ class Maker:
         rng = seeds.generator("styles", self.session.seed, task.target, track)
         drawn = rng.permutation(sorted(found))[:STYLE_CLIPS]
         return [self.corpus.load(str(t), task.target, self._rate, STYLE_SECONDS) for t in drawn]
+
+
+def vocoder_of(session: Session) -> Vocoder | None:
+    """The vocoder of the session's cell; None where its method makes audio."""
+    chosen = session.cell["vocoder"]
+    if not chosen["name"]:
+        return None
+    return create(registry().find("vocoder", chosen["name"]), chosen["values"])
+
+
+def as_clip(given: Mels | list[Clip], vocoder: Vocoder | None, times: Times) -> Clip:
+    """What a method gave for one item, as audio; BenchError where it gave none."""
+    if not isinstance(given, Mels):
+        return _checked(_only(given))
+    assert vocoder is not None, "who gives mels names one"
+    log_mel = denormalise(np.asarray(_only(given.values)), given.state)
+    started = time.monotonic()
+    samples = vocoder.synthesise(np.asarray(log_mel), given.spec, _only(given.lengths))
+    times["vocoder_seconds"] += time.monotonic() - started
+    return _checked(Clip(samples, given.spec.rate))
 
 
 def _checked(clip: Clip) -> Clip:

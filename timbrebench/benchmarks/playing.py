@@ -8,15 +8,19 @@ from typing import Any, overload
 
 import numpy as np
 
-from timbrebench.benchmarks.making import RATE, STYLE_CLIPS, STYLE_SECONDS
+from timbrebench.benchmarks.making import (
+    RATE,
+    STYLE_CLIPS,
+    STYLE_SECONDS,
+    as_clip,
+    vocoder_of,
+)
 from timbrebench.benchmarks.session import Session
 from timbrebench.core import audio, seeds
 from timbrebench.core.errors import BenchError, one_line
-from timbrebench.core.interfaces import Trained, Vocoder
-from timbrebench.core.mel import denormalise
+from timbrebench.core.interfaces import Trained
 from timbrebench.core.overlap import watched
 from timbrebench.core.records import Clip, Mels, Task
-from timbrebench.core.registry import create, registry
 
 Listen = Callable[[float], None]  # share done in 0..1
 
@@ -38,7 +42,7 @@ class Player:
     ) -> None:
         self.session, self.label, self.notes = session, label, notes
         self.without_corpus = without_corpus
-        self.vocoder = _vocoder(session)
+        self.vocoder = vocoder_of(session)
         with self._working():
             session.method.setup(session.corpus, trained, session.device)
 
@@ -77,16 +81,7 @@ class Player:
 
     def _clip(self, given: Mels | list[Clip]) -> Clip:
         """The only result of the method, as audio."""
-        if isinstance(given, Mels):
-            assert self.vocoder is not None, "who gives mels names one"
-            values = denormalise(np.asarray(_only(given.values)), given.state)
-            samples = self.vocoder.synthesise(values, given.spec, _only(given.lengths))
-            clip = Clip(samples, given.spec.rate)
-        else:
-            clip = _only(given)
-        if np.ndim(clip.samples) != 1 or not np.isfinite(clip.samples).all():
-            raise BenchError(f"{self.label} gave no audio: its samples are no row of numbers.")
-        return clip
+        return as_clip(given, self.vocoder, {"vocoder_seconds": 0.0})
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
@@ -149,16 +144,3 @@ class _Drawn(Sequence[Clip]):
 
     def __len__(self) -> int:
         return len(self._clips)
-
-
-def _vocoder(session: Session) -> Vocoder | None:
-    chosen = session.cell["vocoder"]
-    if not chosen["name"]:
-        return None
-    return create(registry().find("vocoder", chosen["name"]), chosen["values"])
-
-
-def _only(given: Sequence[Any]) -> Any:
-    if len(given) != 1:
-        raise BenchError(f"the method gave {len(given)} results for one clip.")
-    return given[0]

@@ -124,7 +124,7 @@ def stage_done(store: Store, key: str) -> bool:
     """Whether a stage's model is there and whole."""
     record = read_or_none(store.model(key) / "stage.json")
     weights = store.model(key) / "model.safetensors"
-    return bool(record) and weights.is_file() and files.sha256_of(weights) == record["sha256"]
+    return bool(record) and weights.is_file() and files.sha256_of(weights) == record.get("sha256")
 
 
 # ------------------------------------------------------------------ rows

@@ -55,6 +55,16 @@ def test_min_snr_weighs_the_same_error_of_x0_alike(objective):
     torch.testing.assert_close(weighted.expand_as(x0), SNR.clamp(max=5.0) * error_of_x0)
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_snr_plus_one_weighs_x0_by_the_inverse_noise_up_to_a_limit(objective):
+    x0, noise = pair()
+    x_t = diffuse(x0, noise, ALPHA, SIGMA)
+    answer = target_of(objective, x0, noise, ALPHA, SIGMA) + 0.01
+    error_of_x0 = (to_x0(objective, answer, x_t, ALPHA, SIGMA) - x0).square()
+    weighted = weight_of("snr+1", objective, ALPHA, SIGMA) * 0.01**2
+    torch.testing.assert_close(weighted.expand_as(x0), (SNR + 1).clamp(max=5.0) * error_of_x0)
+
+
 def test_min_snr_of_v_is_the_published_form():
     weight = weight_of("min-snr", "v", ALPHA, SIGMA)
     torch.testing.assert_close(weight, SNR.clamp(max=5.0) / (SNR + 1))

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from timbrebench.core.interfaces import Method, Stage
 from timbrebench.core.mel import MelSpec, preset
-from timbrebench.core.overlap import one_noise, run_sliced, slices
+from timbrebench.core.overlap import one_noise
 from timbrebench.core.records import Corpus, Mels, Task
 from timbrebench.methods.ddim.context import condition_of
 from timbrebench.methods.ddim.plugin import Options
 from timbrebench.methods.ddim.stage import ClipStage, frames_of, schedule_of
-from timbrebench.methods.diffusion.samplers import SAMPLERS, Network, denoiser, time_grid
+from timbrebench.methods.diffusion.samplers import Network, denoiser, sampler_of, time_grid
+from timbrebench.methods.diffusion.windows import over_windows, whole_windows
 
 
 class Ddim(Method):
@@ -42,19 +43,11 @@ class Ddim(Method):
         return Mels(values, self.spec, trained.state, [length] * count)
 
     def _at_once(self, module: nn.Module, frames: int, rng: np.random.Generator) -> np.ndarray:
-        """[M, T], denoised as a whole: at each step the network sees windows of the length that
-        it learned, and its answers are cross-faded (Bar-Tal et al. 2023, "MultiDiffusion")."""
+        """[M, T], denoised as a whole; what is over a whole number of windows is cut."""
         size = frames_of(self.options, self.spec)
         overlap = min(self.options.overlap, size // 2)
-        width = slices(frames, size, overlap)[-1] + size  # whole windows: what is over is cut
-
-        def network(x_t: Tensor, level: Tensor) -> Tensor:
-            def answer(windows: Tensor) -> Tensor:
-                return module(windows, level.expand(len(windows)))
-
-            return run_sliced(x_t[0], size, overlap, answer, pad_value=0.0)[None]
-
-        return self._sample(network, width, rng)[:, :frames]
+        width = whole_windows(frames, size, overlap)
+        return self._sample(over_windows(module, size, overlap), width, rng)[:, :frames]
 
     def _clip_by_clip(self, module: nn.Module, frames: int, rng: np.random.Generator) -> np.ndarray:
         """[M, T] in clips of S frames, each under the condition of the one before."""
@@ -80,5 +73,6 @@ class Ddim(Method):
         schedule = schedule_of(options)
         denoise = denoiser(network, schedule, options.objective)
         times = time_grid(options.steps)
-        made = SAMPLERS[options.sampler](denoise, schedule, draw(), times, draw)
+        sample = sampler_of(options.sampler, options.eta)
+        made = sample(denoise, schedule, draw(), times, draw)
         return made[0, 0].cpu().numpy()

@@ -3,7 +3,6 @@
 # Shapes: B batch, C channels, H mel bands, W frames, K places that are looked at; E size of the
 # embedding. Behind the patches, H and W count patches.
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +14,6 @@ from timbrebench.methods.diffusion.unet import Residual, zeroed
 
 ROWS = 8  # of the image that is looked at: a larger one is averaged down to it
 HEAD = 32  # channels of an attention head
-DEVIATION = 0.5  # of normalised log-mels, roughly: s below
 
 
 class PooledAttention(nn.Module):
@@ -115,33 +113,3 @@ class AttendingUNet(nn.Module):
         for layer in self.up:
             h = layer(F.interpolate(h, scale_factor=2, mode="nearest"), embedding, left)
         return self.join(self.last(F.silu(self.norm(h))))
-
-
-class Preconditioned(nn.Module):
-    """A network's answer added to the best linear guess: same inputs and outputs.
-
-    Without it, passing the noise through the patches is most of what has to be learned. Both its
-    input and what it has to answer have about the variance 1 at every noise level (Karras et al.
-    2022, table 1, for signal and noise rates α and σ).
-    """
-
-    def __init__(self, network: nn.Module, objective: str) -> None:
-        super().__init__()
-        self.network, self.objective = network, objective
-
-    def forward(self, x: Tensor, level: Tensor, condition: Tensor | None = None) -> Tensor:
-        guess, answer, size = linear_guess(self.objective, level[:, None, None, None])
-        return guess * x + answer * self.network(x / size, level, condition).float()
-
-
-def linear_guess(objective: str, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """For data of mean 0 and deviation s: the factor of x_t in the best linear guess of what is
-    predicted, the deviation of what remains, and the deviation of x_t; all shaped as ``level``."""
-    s, angle = DEVIATION, level * (math.pi / 2)
-    alpha, sigma = angle.cos(), angle.sin()
-    size = torch.hypot(alpha * s, sigma)
-    if objective == "v":
-        return alpha * sigma * (1 - s**2) / size**2, s / size, size
-    if objective == "x0":
-        return alpha * s**2 / size**2, sigma * s / size, size
-    return sigma / size**2, alpha * s / size, size

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from timbrebench.methods.ddim.keras_blocks import Attention, Down, Up
 from timbrebench.methods.diffusion.embedding import Fourier
+from timbrebench.methods.diffusion.keras_blocks import Attention, Down, Up
 from timbrebench.methods.diffusion.unet import zeroed
 
 EMBEDDING = 32  # of the noise variance: 16 frequencies from 1 to 1000

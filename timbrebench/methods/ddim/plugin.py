@@ -22,9 +22,11 @@ class Options:
     context_drop: float = option(
         0.25, "share of examples without the clip before, where it is a condition", low=0, high=1
     )
-    objective: str = option("v", "what the network predicts", choices=("v", "x0", "noise"))
+    objective: str = option("x0", "what the network predicts", choices=("v", "x0", "noise"))
     loss: str = option("l2", "of the prediction", choices=("l1", "l2"))
-    weighting: str = option("none", "of the loss over noise levels", choices=("none", "min-snr"))
+    weighting: str = option(
+        "snr+1", "of the loss over noise levels", choices=("none", "min-snr", "snr+1")
+    )
     min_signal_rate: float = option(
         0.0, "at the end, where sampling begins; above 0 for objective noise", low=0, high=0.5
     )
@@ -37,11 +39,14 @@ class Options:
         4, "side of the squares of pixels that are taken as channels (published: 1)", low=1, high=16
     )
     batch: int = option(4, "examples a step", low=1)
-    lr: float = option(1e-3, "highest learning rate", low=0)
+    lr: float = option(1.5e-3, "highest learning rate", low=0)
     weight_decay: float = option(1e-2, "of AdamW", low=0)
-    steps: int = option(20, "sampling steps S", affects="sampling", low=1)
+    steps: int = option(50, "sampling steps S", affects="sampling", low=1)
     sampler: str = option(
-        "dpmpp", "how noise is removed", affects="sampling", choices=("ddim", "ddpm", "dpmpp")
+        "ddpm", "how noise is removed", affects="sampling", choices=("ddim", "ddpm", "dpmpp")
+    )
+    eta: float = option(
+        0.0, "fresh noise of the sampler ddim, 0 to 1", affects="sampling", low=0, high=1
     )
     overlap: int = option(
         64,

@@ -9,7 +9,7 @@ from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Recipe, StageContext
 from timbrebench.core.mel import MelSpec, normalise
 from timbrebench.methods.ddim.context import CHANNELS, condition_of
-from timbrebench.methods.ddim.network import AttendingUNet, Preconditioned
+from timbrebench.methods.ddim.network import AttendingUNet
 from timbrebench.methods.ddim.network_published import PublishedUNet
 from timbrebench.methods.ddim.plugin import Options
 from timbrebench.methods.diffusion.crops import random_place
@@ -50,8 +50,7 @@ class ClipStage(UnconditionalStage):
         channels = CHANNELS if self.context else 0
         if self.config["variant"] == "published":
             return PublishedUNet(widths, depth, channels)
-        network = AttendingUNet(widths, depth, self.spec.n_mels, self.config["patch"], channels)
-        return Preconditioned(network, self.config["objective"])
+        return AttendingUNet(widths, depth, self.spec.n_mels, self.config["patch"], channels)
 
     def specimen(self, batch: int) -> dict[str, Tensor]:
         tensors = super().specimen(batch)

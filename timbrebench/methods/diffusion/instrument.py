@@ -9,11 +9,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Recipe, StageContext
 from timbrebench.core.mel import MelSpec, expand
 from timbrebench.core.records import Task
 from timbrebench.methods.diffusion.network_published import STEPS, PublishedUNet
-from timbrebench.methods.diffusion.schedules import CosineAngle, LinearBeta, Schedule, Shifted
+from timbrebench.methods.diffusion.schedules import (
+    CosineAngle,
+    LinearBeta,
+    Schedule,
+    Shifted,
+    ZeroTerminal,
+)
 from timbrebench.methods.diffusion.unconditional import UnconditionalStage
 from timbrebench.methods.diffusion.unconditional_options import InstrumentOptions
 from timbrebench.methods.diffusion.unet import UNet
@@ -98,10 +105,18 @@ def gain_to(state: Mapping[str, float], log_mel: np.ndarray, spec: MelSpec) -> f
 def schedule_of(options: InstrumentOptions) -> Schedule:
     """The cosine one ends in pure noise, except for ``noise``, from which x₀ could not be told
     there."""
+    noise = options.objective == "noise"
+    if noise and options.schedule == "linear-zero":
+        raise BenchError(
+            "where no signal is left, x₀ cannot be told from the noise.",
+            hint="Set schedule to linear or cosine, or objective to x0 or v.",
+        )
+    base: Schedule = CosineAngle(1.0, 0.02 if noise else 0.0)
     if options.schedule == "linear":
-        return Shifted(LinearBeta(STEPS), options.noise_shift)
-    last = 0.02 if options.objective == "noise" else 0.0
-    return Shifted(CosineAngle(1.0, last), options.noise_shift)
+        base = LinearBeta(STEPS)
+    elif options.schedule == "linear-zero":
+        base = ZeroTerminal(LinearBeta(STEPS), 1 / STEPS)
+    return Shifted(base, options.noise_shift)
 
 
 def _recipe(options: InstrumentOptions) -> Recipe:

@@ -10,8 +10,9 @@ import numpy as np
 from timbrebench.core.errors import BenchError
 from timbrebench.core.features import aligned_log_mels
 from timbrebench.core.interfaces import Progress
-from timbrebench.core.mel import MelSpec, fit_range, silence
+from timbrebench.core.mel import MelSpec, fit_range
 from timbrebench.core.records import Corpus, Track
+from timbrebench.methods.diffusion.crops import at_least, random_place
 
 Pair = tuple[np.ndarray, np.ndarray]  # log-mels of source and target, each [M, T]
 
@@ -25,12 +26,9 @@ class Pairs:
 
     def crop(self, rng: np.random.Generator, split: str) -> Pair:
         """Source and target [M, S] at one random place; longer tracks come more often."""
-        pairs = self.mels[split]
-        ends = np.cumsum([source.shape[1] - self.spec.frames + 1 for source, _ in pairs])
-        place = int(rng.integers(ends[-1]))
-        track = int(np.searchsorted(ends, place, side="right"))
-        start = int(ends[track]) - 1 - place
-        source, target = (mel[:, start : start + self.spec.frames] for mel in pairs[track])
+        pairs, frames = self.mels[split], self.spec.frames
+        track, start = random_place(rng, [source.shape[1] for source, _ in pairs], frames)
+        source, target = (mel[:, start : start + frames] for mel in pairs[track])
         return source, target
 
     def ranges(self) -> dict[str, dict[str, float]]:
@@ -64,10 +62,5 @@ def _load(
     progress: Progress | None,
 ) -> list[Pair]:
     found = aligned_log_mels(corpus, tracks, (source, target), spec, progress)
-    return [(_at_least_a_crop(a, spec), _at_least_a_crop(b, spec)) for a, b in found.values()]
-
-
-def _at_least_a_crop(log_mel: np.ndarray, spec: MelSpec) -> np.ndarray:
-    """[M, max(T, S)]: what is missing at the end is silence."""
-    missing = max(0, spec.frames - log_mel.shape[1])
-    return np.pad(log_mel, ((0, 0), (0, missing)), constant_values=silence(spec))
+    crop = spec.frames
+    return [(at_least(a, crop, spec), at_least(b, crop, spec)) for a, b in found.values()]

@@ -4,10 +4,11 @@ Shapes: every tensor is [B, C, H, W], the rates α and σ are [B, 1, 1, 1] or sc
 v = α·ε − σ·x₀ (Salimans & Ho 2022).
 """
 
+import torch
 from torch import Tensor
 
 OBJECTIVES = ("v", "x0", "noise")
-WEIGHTINGS = ("none", "min-snr")
+WEIGHTINGS = ("none", "min-snr", "snr+1")
 
 
 def diffuse(x0: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
@@ -42,12 +43,16 @@ def weight_of(weighting: str, objective: str, alpha: Tensor, sigma: Tensor) -> T
     ``min-snr`` (Hang et al. 2023, γ = 5) weighs the error of x₀ by min(SNR, γ). The same in terms
     of the other answers, written so that nothing divides by zero where v is predicted:
     min(SNR, γ)·σ² = min(α², γσ²).
+
+    ``snr+1`` (Salimans & Ho 2022, section 4) weighs all errors of v alike, here as far as the
+    weight of x₀'s, SNR + 1 = 1/σ², does not pass γ: min(1/σ², γ)·σ² = min(1, γσ²).
     """
     if weighting == "none":
         return alpha.new_ones(alpha.shape)
-    limited = alpha.square().minimum(5.0 * sigma.square())
+    most = alpha.square() if weighting == "min-snr" else torch.ones_like(alpha)
+    limited = most.minimum(5.0 * sigma.square())
     return {
-        "v": limited,  # min(SNR, γ) / (SNR + 1)
+        "v": limited,  # for min-snr: min(SNR, γ) / (SNR + 1)
         "x0": limited / sigma.square().clamp(min=1e-8),  # min(SNR, γ)
         "noise": limited / alpha.square().clamp(min=1e-8),  # min(SNR, γ) / SNR
     }[objective]

@@ -27,11 +27,14 @@ class InstrumentOptions:
     frames: int | None = option(None, "of a training crop; none: the mel's own", low=8)
     objective: str = option("x0", "what the network predicts", choices=("v", "x0", "noise"))
     loss: str = option("l2", "of the prediction", choices=("l1", "l2"))
-    weighting: str = option("min-snr", "of the loss over noise levels", choices=("none", "min-snr"))
+    weighting: str = option(
+        "min-snr", "of the loss over noise levels", choices=("none", "min-snr", "snr+1")
+    )
     schedule: str = option(
         "cosine",
-        "of the noise: cosine, which ends in pure noise, or linear in β over 500 steps",
-        choices=("cosine", "linear"),
+        "of the noise: cosine, which ends in pure noise; linear in β over 500 steps; "
+        "linear-zero, the same made to end in pure noise",
+        choices=("cosine", "linear", "linear-zero"),
     )
     noise_shift: float = option(
         1.0, "how much stronger the noise is than on the plain schedule", low=0.1, high=100

@@ -2,6 +2,7 @@
 
 # Shapes: M mel bands, T frames.
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,22 +62,20 @@ class Double(Method):
         size, overlap = frames_of(self.options, self.spec), self.options.overlap
         shape = (1, 1, self.spec.n_mels, whole_windows(frames, size, overlap))
         times = time_grid(self.options.steps)
-        split, seed = split_of(self.options), int(rng.integers(2**63))
+        split = split_of(self.options)
 
-        def run(instrument: str, x: Tensor, way: Tensor) -> Tensor:
-            own = np.random.default_rng(seed)  # fresh noise, where there is any, is shared too
+        def noise(rng: np.random.Generator) -> Tensor:
+            return one_noise(rng, shape).to(self.device)
 
-            def draw() -> Tensor:
-                return one_noise(own, shape).to(self.device)
-
+        def run(instrument: str, x: Tensor, way: Tensor, rng: np.random.Generator) -> Tensor:
             network = over_windows(self.trained[instrument].module, size, overlap)
             schedule = schedule_of(self.options)
             denoise = denoiser(network, schedule, self.options.objective)
-            return SAMPLERS[self.options.sampler](denoise, schedule, x, way, draw)
+            return SAMPLERS[self.options.sampler](denoise, schedule, x, way, lambda: noise(rng))
 
-        noise = one_noise(rng, shape).to(self.device)
-        shared = run(a, noise, times[: split + 1])
-        both = run(a, shared, times[split:]), run(b, shared, times[split:])
+        shared = run(a, noise(rng), times[: split + 1], rng)
+        # What fresh noise the sampler adds is that of both.
+        both = [run(side, shared, times[split:], copy.deepcopy(rng)) for side in (a, b)]
         first, second = (x[0, 0, :, :frames].cpu().numpy() for x in both)
         return first, second
 
