@@ -52,6 +52,17 @@ def test_two_tracks_give_no_interval(make):
     assert (entry.low, entry.high) == (None, None)
 
 
+def test_a_system_that_does_nothing_of_a_task_has_no_line_in_its_table(make):
+    of, other = make.cell("palette"), make.cell("maker")
+    rows = make.pair_rows(of, JD, {"x": 0.1, "y": 0.2})
+    rows.append(make.row(other, JD, None, status="not_applicable", reason="makes only"))
+    (table,) = summarise([make.run([of, other], rows)]).headline
+    assert [line.system.label for line in table.lines] == ["palette"]
+    failed = make.cell("broken", status="failed", reason="no luck")
+    (table,) = summarise([make.run([of, failed], rows[:-1])]).headline
+    assert {line.system.label for line in table.lines} == {"palette", "broken"}
+
+
 def test_overall_is_the_mean_over_tasks_and_never_pooled(make):
     of = make.cell("palette", tasks=("a:b", "c:d"))
     rows = make.pair_rows(of, JD, {"x": 0.1, "y": 0.1, "z": 0.1})

@@ -63,11 +63,18 @@ def _table(
         for system, entries in measured.items()
         if not task or concerned & set(system.tasks)
     ]
+    lines = [line for line in lines if not _foreign(line, columns)]
     shown = [c for c in columns if any(line.entry(c).value is not None for line in lines)]
     blocks = blocks_of(_sorted(lines, shown), shown)
     notes = [*_notes(lines, shown, blocks, tasks), *_empty_columns(columns, shown, lines)]
     dataset = next(iter(measured)).dataset
     return Table(dataset, task, tuple(shown), blocks, tasks, tuple(notes))
+
+
+def _foreign(line: Line, columns: Sequence[Column]) -> bool:
+    """Whether a system does nothing of what a table is about: no failure, and no row."""
+    quality = [line.entry(c).status for c in columns if not c.cost]
+    return line.system.status == "ok" and bool(quality) and set(quality) == {"not_applicable"}
 
 
 def _entry(

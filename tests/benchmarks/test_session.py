@@ -1,0 +1,63 @@
+"""A cell in a worker: what it trains, and what it leaves open."""
+
+from typing import Any
+
+import pytest
+
+from timbrebench.benchmarks.config import RunConfig
+from timbrebench.benchmarks.plan import make_plan
+from timbrebench.benchmarks.records import describe
+from timbrebench.benchmarks.session import Session
+from timbrebench.core.records import Budget
+from timbrebench.core.registry import registry
+
+SMALL = {"widths": "8/16", "patch": "8"}
+
+
+@pytest.fixture
+def sessions(config):
+    """The sessions of methods of ours, by label, with the same small networks."""
+
+    def make(*methods: str, **fields: Any) -> dict[str, Session]:
+        names = {m.partition("[")[0] for m in methods}
+        fields = {"options": dict.fromkeys(names, SMALL), **fields}
+        asked: RunConfig = config(*methods, budget=Budget("examples", 90), **fields)
+        plan = make_plan(asked, registry())
+        return {c.method.label: Session(describe(c, plan.config)) for c in plan.cells}
+
+    return make
+
+
+def test_cross_and_double_find_the_same_models_under_the_same_share(sessions) -> None:
+    found = sessions("cross", "double", tasks=("bell:bow", "pair:bow/reed"))
+    cross, double = (found[name].stage_plans() for name in ("cross", "double"))
+    assert [s["name"] for s in cross] == ["bow", "reed"]
+    assert [s["key"] for s in cross] == [s["key"] for s in double]
+    assert {s["share"] for s in cross} == {0.5}
+
+
+def test_tasks_that_a_method_does_not_do_are_not_estimated(sessions) -> None:
+    found = sessions("cross", "double", tasks=("bell:bow", "pair:bow/reed", "generate:bow"))
+    assert [t.name for t in found["cross"].tasks] == ["bell:bow"]
+    assert [t.name for t in found["double"].tasks] == ["pair:bow/reed"]
+    assert "generate tasks only" not in found["cross"].not_applicable(found["double"].tasks[0])
+
+
+def test_without_the_others_task_each_model_has_a_larger_share(sessions) -> None:
+    (cross,) = sessions("cross").values()
+    (stage,) = cross.stage_plans()
+    assert (stage["name"], stage["share"]) == ("bow", 1.0)
+
+
+def test_sampling_options_change_no_model_and_open_ones_have_candidates(sessions) -> None:
+    found = sessions("cross", "cross[k=100]", "cross[batch=2]")
+    keys = {label: session.stage_plans()[0]["key"] for label, session in found.items()}
+    assert keys["cross"] == keys["cross[k=100]"] != keys["cross[batch=2]"]
+    assert 250 in found["cross"].to_choose["k"]
+    assert found["cross[k=100]"].to_choose == {}
+
+
+def test_a_session_uses_other_values(sessions) -> None:
+    (session,) = sessions("cross").values()
+    session.use({"k": 300})
+    assert session.method.options.k == 300
