@@ -21,7 +21,7 @@ import pytest
 from timbrebench.benchmarks import config as configs
 from timbrebench.benchmarks.plan import make_plan
 from timbrebench.cli import bench
-from timbrebench.cli.run_options import build
+from timbrebench.cli.run_options import build, build_suite
 from timbrebench.core import hookspecs, interfaces
 from timbrebench.core.interfaces import StageContext
 from timbrebench.core.manifest import KINDS
@@ -216,9 +216,15 @@ def test_command_lines_are_right(
         if context.command.name in ("run", "plan") and not given["config_file"]:
             for name in ("form", "json_flag"):
                 given.pop(name)
-            config = build(given)[0]
-            if config.dataset == "starlet" and not STRANGERS & set(config.methods):
-                make_plan(config, registry())
+            for config in _configs(given):
+                if config.dataset == "starlet" and not STRANGERS & set(config.methods):
+                    make_plan(config, registry())
+
+
+def _configs(given: dict[str, Any]) -> list[configs.RunConfig]:
+    """What a run or each part of a suite is asked to do."""
+    suite, scale = given.pop("suite"), given.pop("scale")
+    return [*build_suite(suite, scale, given)[0].parts.values()] if suite else [build(given)[0]]
 
 
 def _parsed(words: list[str]) -> click.Context:

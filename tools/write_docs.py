@@ -63,7 +63,8 @@ def _generated(what: str) -> str:
 def help_of(names: Sequence[str]) -> str:
     """The help text of a command, such as ('data', 'prepare')."""
     command: click.Command = bench
-    context = click.Context(bench, info_name="bench", terminal_width=WIDTH)
+    settings = bench.context_settings  # else the first caller decides how help is asked for
+    context = click.Context(bench, info_name="bench", terminal_width=WIDTH, **settings)
     for name in names:
         assert isinstance(command, click.Group)
         found = command.get_command(context, name)

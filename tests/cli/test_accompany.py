@@ -12,8 +12,9 @@ from usable_cells import cell_of, corpus_folder, trained_run
 from usable_methods import usable_plugins
 
 from timbrebench.benchmarks import session
-from timbrebench.benchmarks.accompany import Band, band_of, band_pass, fit_in
+from timbrebench.benchmarks.accompany import fit_in
 from timbrebench.benchmarks.agreement import TOLERANCE, agreement, f_measure
+from timbrebench.benchmarks.bands import Band, band_of, band_pass
 from timbrebench.cli import main
 from timbrebench.core import audio
 from timbrebench.core.errors import BenchError

@@ -6,41 +6,21 @@ band-passed, level-normalised and summed with the vocals.
 
 # Shapes: n samples at the rate of the voice.
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from timbrebench.benchmarks.agreement import agreement
+from timbrebench.benchmarks.bands import Band, band_of, band_pass
 from timbrebench.benchmarks.playing import Player
 from timbrebench.benchmarks.sound import Sound, convert, peak_safe
 from timbrebench.benchmarks.store import file_name
 from timbrebench.core import audio
 from timbrebench.core.errors import BenchError
-from timbrebench.core.records import Corpus, Task
-
-SHARE = 0.99  # of the energy of an instrument's training tracks that lies in its band
-TRACKS, TRACK_SECONDS = 16, 30.0  # that the band is measured on, at most
-ORDER = 4  # of the Butterworth filter, which runs forth and back
-RINGS = 8  # periods of its lower edge after which nothing of it is left
-
-
-@dataclass(frozen=True)
-class Band:
-    """What a stem keeps, in Hz."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.low < self.high:
-            raise BenchError(
-                f"a band from {self.low:g} to {self.high:g} Hz holds nothing.",
-                hint="Give --low and --high so that 0 < low < high.",
-            )
+from timbrebench.core.records import Task
 
 
 @dataclass(frozen=True)
@@ -51,6 +31,7 @@ class Wishes:
     high: float | None = None
     level: float = -6.0  # dB of a stem's RMS over the voice's
     seed: int = 0
+    styles: Mapping[str, Path] = field(default_factory=dict)  # instrument → an example of it
 
 
 def accompany(
@@ -69,7 +50,8 @@ def accompany(
         def heard(share: float, done: int = number) -> None:
             listen((done + share) / len(players))
 
-        styles = player.styles(task.target, (), wishes.seed)
+        given = [wishes.styles[name]] if name in wishes.styles else []
+        styles = player.styles(task.target, given, wishes.seed)
         made = convert(player, voice, task, styles, wishes.seed, heard)
         stems[name] = fit_in(made, voice.samples, voice.rate, bands[name], wishes.level)
     mix = np.stack([voice.samples, *stems.values()]).sum(axis=0)
@@ -106,48 +88,6 @@ def _band(player: Player, instrument: str, wishes: Wishes) -> Band:
         )
     low = found.low if wishes.low is None else wishes.low
     return Band(low, found.high if wishes.high is None else wishes.high)
-
-
-# ------------------------------------------------------------------ fitting a stem in
-
-
-def band_of(corpus: Corpus, instrument: str) -> Band | None:
-    """The band with ``SHARE`` of the energy of the instrument's training tracks, as much left out
-    below as above; None where there are no such tracks."""
-    from scipy.signal import welch
-
-    tracks = corpus.tracks_of("train", instrument)[:TRACKS]
-    clips = [corpus.load(t.id, instrument, corpus.rate, TRACK_SECONDS) for t in tracks]
-    if not clips:
-        return None
-    size = 4096
-    spectra = []
-    for clip in clips:
-        padded = np.pad(clip.samples, (0, max(size - len(clip.samples), 0)))
-        hertz, power = welch(padded, corpus.rate, nperseg=size)
-        spectra.append(power * len(clip.samples))
-    below = np.cumsum(np.sum(spectra, axis=0))
-    if below[-1] <= 0:
-        return None
-    low, high = np.searchsorted(below / below[-1], [(1 - SHARE) / 2, (1 + SHARE) / 2])
-    return Band(float(max(hertz[low], hertz[1])), float(hertz[high] + hertz[1]))
-
-
-def band_pass(samples: np.ndarray, rate: int, band: Band) -> np.ndarray:
-    """[n] → [n], without delay: the filter runs forth and back, so that its 3 dB become 6."""
-    from scipy.signal import butter, sosfiltfilt
-
-    top = rate / 2
-    if band.low >= top:
-        return np.zeros_like(samples)
-    if band.high < top:
-        sections = butter(ORDER, (band.low, band.high), "bandpass", fs=rate, output="sos")
-    else:
-        sections = butter(ORDER, band.low, "highpass", fs=rate, output="sos")
-    # Silence before and after, as long as the filter rings: a stem begins and ends without a thump.
-    rest = math.ceil(RINGS / band.low * rate)
-    passed = sosfiltfilt(sections, np.pad(samples, rest), padlen=0)
-    return passed[rest : rest + len(samples)].astype(np.float32)
 
 
 def fit_in(

@@ -15,6 +15,7 @@ from timbrebench.cli.cells import (
     tell,
 )
 from timbrebench.cli.console import json_option, print_json, print_table
+from timbrebench.core.errors import UnknownName
 
 
 @click.command("accompany")
@@ -40,6 +41,13 @@ from timbrebench.cli.console import json_option, print_json, print_table
     type=click.FloatRange(1),
     help="Hz above which stems are cut; default: the instrument's.",
 )
+@click.option(
+    "--style",
+    "styles",
+    multiple=True,
+    metavar="INSTRUMENT=FILE",
+    help="An example of the instrument. Default: training tracks.",
+)
 @click.option("--level", type=float, default=-6.0, help="dB of a stem over the voice; default -6.")
 @set_option
 @seed_option
@@ -51,6 +59,7 @@ def command(
     stems: tuple[str, ...],
     low: float | None,
     high: float | None,
+    styles: tuple[str, ...],
     level: float,
     settings: tuple[str, ...],
     seed: int,
@@ -72,7 +81,10 @@ def command(
     cells = settings_of(stems, "--with INSTRUMENT=CELL")
     for path in (out, *(stem_path(out, name) for name in cells)):
         check_output(path, vocals)
-    wishes = Wishes(low, high, level, seed)
+    examples = {n: Path(f) for n, f in settings_of(styles, "--style INSTRUMENT=FILE").items()}
+    if unknown := sorted(examples.keys() - cells.keys()):
+        raise UnknownName("instrument of --style:", unknown[0], cells)
+    wishes = Wishes(low, high, level, seed, examples)
     given = _by_instrument(settings_of(settings), list(cells))
     players = {}
     for name, cell in cells.items():
