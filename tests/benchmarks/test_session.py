@@ -8,6 +8,7 @@ from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.plan import make_plan
 from timbrebench.benchmarks.records import describe
 from timbrebench.benchmarks.session import Session
+from timbrebench.benchmarks.worker import _parameters
 from timbrebench.core.records import Budget
 from timbrebench.core.registry import registry
 
@@ -61,3 +62,12 @@ def test_a_session_uses_other_values(sessions) -> None:
     (session,) = sessions("cross").values()
     session.use({"k": 300})
     assert session.method.options.k == 300
+
+
+def test_what_one_stage_goes_on_with_is_counted_once() -> None:
+    stages = [
+        {"name": "autoencoder", "parameters": {"encoder": 3, "decoder": 4}},
+        {"name": "diffusion", "parameters": {"autoencoder": 7, "unet": 10}},
+    ]
+    counted = {"autoencoder.encoder": 3, "autoencoder.decoder": 4, "diffusion.unet": 10}
+    assert _parameters(stages) == counted

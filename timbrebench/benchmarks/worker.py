@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -198,13 +198,23 @@ def _outcome(
         "vocoder_seconds": sum(i["vocoder_seconds"] for i in made),
         "audio_seconds": sum(i["audio_seconds"] for i in made),
         "peak_rss_bytes": max(peaks, default=None),
-        "parameters": {
-            f"{s['name']}.{part}": n for s in trained for part, n in s["parameters"].items()
-        },
+        "parameters": _parameters(trained),
         "vocoder": record["vocoder"],
         "chosen": record["chosen"],
         "choosing_seconds": record["choosing_seconds"],
         "phases": phases,
+    }
+
+
+def _parameters(stages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """STAGE.COMPONENT → count. A component called as another stage is what that stage trained,
+    gone on with, and is counted there."""
+    names = {stage["name"] for stage in stages}
+    return {
+        f"{stage['name']}.{part}": count
+        for stage in stages
+        for part, count in stage["parameters"].items()
+        if part not in names
     }
 
 

@@ -43,7 +43,7 @@ def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -
     else:
         for part, plan in plans.items():
             click.echo(f"{part}:" if suite else "", nl=bool(suite))
-            print_table(shown[part]["cells"], COLUMNS)
+            print_table([_brief(row) for row in shown[part]["cells"]], COLUMNS)
             _tell(plan, shown[part]["tasks"])
     return 2 if all(c.impossible for plan in plans.values() for c in plan.cells) else 0
 
@@ -76,6 +76,17 @@ def _row(cell: Any, traced: Mapping[str, Any], store: Any) -> dict[str, Any]:
         "batch": [s["batch_size"] for s in stages],
         "flops": float(flops) if stages else None,
     }
+
+
+def _brief(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for people: of many stages the first, and what all have in common once."""
+    brief = dict(row)
+    if len(row["stages"]) > 2:
+        brief["stages"] = f"{row['stages'][0]} and {len(row['stages']) - 1} more"
+    for name in ("steps", "batch"):
+        if len(set(row[name])) == 1:
+            brief[name] = row[name][0]
+    return brief
 
 
 def _tell(plan: Any, tasks: list[str]) -> None:
