@@ -25,7 +25,14 @@ PARTS: dict[str, tuple[str, ...]] = {
     "__init__": (),
 }
 # Of core, reports see what a run left, and nothing of how it was made.
-CORE_FOR_REPORTS = {"core.results", "core.records", "core.errors", "core.files", "core.audio"}
+CORE_FOR_REPORTS = {
+    "core.layouts",
+    "core.results",
+    "core.records",
+    "core.errors",
+    "core.files",
+    "core.audio",
+}
 # Each of these has a folder of its own, in which no other may look.
 SEPARATE = ("datasets", "methods")
 HEAVY = {

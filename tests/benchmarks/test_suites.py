@@ -21,16 +21,10 @@ from timbrebench.benchmarks.store import Store, read_run
 from timbrebench.benchmarks.suites import SUITES, Asked, Suite, SuiteInfo, find, with_budget
 from timbrebench.cli import main
 from timbrebench.core.errors import BenchError, UnknownName
+from timbrebench.core.layouts import Figure, Measured, SuiteLayout, SuiteTable, layout_from_json
 from timbrebench.core.records import Budget
 from timbrebench.core.registry import registry
-from timbrebench.core.results import (
-    Figure,
-    Measured,
-    RunRecord,
-    SuiteLayout,
-    SuiteTable,
-    layout_from_json,
-)
+from timbrebench.core.results import RunRecord
 from timbrebench.reports import summarise, to_markdown
 from timbrebench.reports.records import Sheet
 

@@ -10,10 +10,8 @@ import pytest
 from rich.console import Console
 
 from timbrebench.benchmarks.suites import SUITES, Asked
-from timbrebench.core.results import (
-    ItemRecord,
+from timbrebench.core.layouts import (
     Measured,
-    StageRecord,
     SuiteColumn,
     SuiteGrid,
     SuiteLayout,
@@ -22,6 +20,7 @@ from timbrebench.core.results import (
     SuiteTable,
     layout_from_json,
 )
+from timbrebench.core.results import ItemRecord, StageRecord
 from timbrebench.reports import summarise, to_json, to_latex, to_markdown, write_html
 from timbrebench.reports.heatmap_plot import heat_map
 from timbrebench.reports.heatmaps import sheet_of_map

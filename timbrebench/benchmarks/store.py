@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
@@ -27,10 +27,11 @@ from timbrebench.core.results import (
     ItemRecord,
     RunRecord,
     StageRecord,
-    SuiteRecord,
-    layout_from_json,
     to_csv,
 )
+
+if TYPE_CHECKING:
+    from timbrebench.core.layouts import SuiteRecord
 
 SCHEMA = 1
 _UNWRITABLE = (
@@ -178,8 +179,10 @@ def read_run(root: Path) -> RunRecord:
     )
 
 
-def _read_suite(data: Mapping[str, Any] | None) -> SuiteRecord | None:
+def _read_suite(data: Mapping[str, Any] | None) -> "SuiteRecord | None":
     """The suite of which it is a run; None also where another version wrote it otherwise."""
+    from timbrebench.core.layouts import SuiteRecord, layout_from_json  # few runs have one
+
     if not data:
         return None
     try:

@@ -7,12 +7,13 @@ the command line only ever reads the answer.
 
 import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import importlib.util
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,11 @@ KINDS: dict[str, Any] = {
     "vocoder": interfaces.VocoderInfo,
 }
 
-# Core's own part in what a method's weights and estimates are.
+CORE = ""  # stands for core's own part in what a method's weights and estimates are:
 DECISIVE = ("audio", "features", "mel", "overlap", "seeds", "training", "vocoders")
 
 
+Hashed = Callable[[str], str]  # a module, or CORE → hash of its sources
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -55,13 +57,16 @@ class Entry:
 
 def read_entry_points(entry_points: Iterable[importlib.metadata.EntryPoint]) -> list[Entry]:
     """Imports the entry points' modules and asks their hooks. Raises what they raise."""
+    hashed = functools.cache(_hash_of_folder)  # most plugins of a package share folders
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     entries = []
     for entry_point in entry_points:
         assert entry_point.dist is not None
+        # Asked once: each answer is parsed anew from the distribution's metadata.
+        owner = {"distribution": entry_point.dist.name, "version": entry_point.dist.version}
         plugin = entry_point.load()
-        manager.register(plugin, name=f"{entry_point.dist.name}:{entry_point.name}")
+        manager.register(plugin, name=f"{owner['distribution']}:{entry_point.name}")
         manager.check_pending()  # a hook that we do not have is a typing mistake
         for kind, info_class in KINDS.items():
             caller = manager.subset_hook_caller(
@@ -69,11 +74,13 @@ def read_entry_points(entry_points: Iterable[importlib.metadata.EntryPoint]) -> 
             )
             infos: list[Any] = [info for answer in caller() for info in answer]
             for info in infos:
-                entries.append(_entry(kind, info, info_class, entry_point.dist))
+                entries.append(_entry(kind, info, info_class, owner, hashed))
     return entries
 
 
-def _entry(kind: str, info: Any, info_class: Any, dist: importlib.metadata.Distribution) -> Entry:
+def _entry(
+    kind: str, info: Any, info_class: Any, owner: Mapping[str, str], hashed: Hashed
+) -> Entry:
     if not isinstance(info, info_class):
         raise TypeError(f"timbrebench_{kind}s must give {info_class.__name__}, not {info!r}")
     if not _NAME.fullmatch(info.name):
@@ -84,22 +91,26 @@ def _entry(kind: str, info: Any, info_class: Any, dist: importlib.metadata.Distr
         info=info,
         options=describe(options),
         options_class=f"{options.__module__}:{options.__qualname__}",
-        distribution=dist.name,
-        version=dist.version,
-        code=code_of(info),
+        code=code_of(info, hashed),
+        **owner,
     )
 
 
-def code_of(info: interfaces.Info) -> str:
+def code_of(info: interfaces.Info, hashed: Hashed | None = None) -> str:
     """Hash of the sources that decide a plugin's results; needs no import of heavy modules."""
-    return code_of_modules([info.factory.split(":")[0], *info.shares])
+    return code_of_modules([info.factory.split(":")[0], *info.shares], hashed)
 
 
-def code_of_modules(modules: Iterable[str]) -> str:
-    """Hash of the modules' folders and of core's decisive files."""
-    found = sorted({path for module in modules for path in sources(module)})
-    core = Path(__file__).parent
-    return files.digest_of_files([*found, *(core / f"{m}.py" for m in DECISIVE)])
+def code_of_modules(modules: Iterable[str], hashed: Hashed | None = None) -> str:
+    """Hash of the modules' folders and of core's decisive files. ``hashed`` may remember."""
+    hashed = hashed or _hash_of_folder
+    return files.digest([hashed(CORE), *sorted({hashed(module) for module in modules})])
+
+
+def _hash_of_folder(module: str) -> str:
+    if module == CORE:
+        return files.digest_of_files(Path(__file__).with_name(f"{m}.py") for m in DECISIVE)
+    return files.digest_of_files(sources(module))
 
 
 def sources(module: str) -> list[Path]:

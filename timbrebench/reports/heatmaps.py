@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from timbrebench.core.results import SuiteGrid
+from timbrebench.core.layouts import SuiteGrid
 from timbrebench.reports.lookup import Found, shown_entry
 from timbrebench.reports.records import ABSENT, Column, Entry, Grid, HeatMap, Sheet, SheetRow
 from timbrebench.reports.wording import number

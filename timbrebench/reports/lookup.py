@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from timbrebench.core.results import Measured, RunRecord, StageRecord
+from timbrebench.core.layouts import Measured
+from timbrebench.core.results import RunRecord, StageRecord
 from timbrebench.reports.aggregate import overall
 from timbrebench.reports.records import ABSENT, Column, Entry, Shown, System
 from timbrebench.reports.systems import Evidence

@@ -1,6 +1,6 @@
 """What a run's suite lays out → sheets and grids: published figures beside measured ones."""
 
-from timbrebench.core.results import Figure, Measured, SuiteTable
+from timbrebench.core.layouts import Figure, Measured, SuiteTable
 from timbrebench.reports.heatmaps import grid_of
 from timbrebench.reports.lookup import Found, exact, shown_entry
 from timbrebench.reports.records import Entry, Sheet, SheetRow, Shown, SuiteReport, System

@@ -8,8 +8,7 @@ instrument serves all cells: k and s only sample.
 
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.suites.records import Asked, Suite, joined
-from timbrebench.core.records import Budget
-from timbrebench.core.results import (
+from timbrebench.core.layouts import (
     Measured,
     SuiteColumn,
     SuiteGrid,
@@ -17,6 +16,7 @@ from timbrebench.core.results import (
     SuiteRow,
     SuiteTable,
 )
+from timbrebench.core.records import Budget
 
 SOURCE = "Singh & Palariya 2023, Tables 5.1 and 5.2"
 FORWARD, STEPS = 500, 50

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.suites.records import Asked, Suite, joined
-from timbrebench.core.records import Budget
-from timbrebench.core.results import (
+from timbrebench.core.layouts import (
     Figure,
     Measured,
     SuiteColumn,
@@ -19,6 +18,7 @@ from timbrebench.core.results import (
     SuiteRow,
     SuiteTable,
 )
+from timbrebench.core.records import Budget
 
 SOURCE = "Pouya Mehr et al., unconditional DDIM music synthesis, table of FAD"
 TASK = "generate:piano"

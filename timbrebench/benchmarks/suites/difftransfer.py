@@ -6,8 +6,7 @@ as they are. FAD and JD are lower-better; the similarity is a mean of 18 listene
 
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.suites.records import Asked, Suite, joined
-from timbrebench.core.records import Budget
-from timbrebench.core.results import (
+from timbrebench.core.layouts import (
     Figure,
     Measured,
     SuiteColumn,
@@ -15,6 +14,7 @@ from timbrebench.core.results import (
     SuiteRow,
     SuiteTable,
 )
+from timbrebench.core.records import Budget
 
 SOURCE = "Comanducci, Antonacci & Sarti, ISMIR 2023, Tables 1 and 2"
 QUICK = Budget("flops", 4.8e13)  # for six models: four directions and two mixtures

@@ -3,8 +3,7 @@
 
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.suites.records import Asked, Suite, joined
-from timbrebench.core.records import Budget
-from timbrebench.core.results import (
+from timbrebench.core.layouts import (
     Figure,
     Measured,
     SuiteColumn,
@@ -12,6 +11,7 @@ from timbrebench.core.results import (
     SuiteRow,
     SuiteTable,
 )
+from timbrebench.core.records import Budget
 
 SOURCE = "Prioteasa & Stempel-Hauburger 2025"
 PART = "main"

@@ -2,8 +2,8 @@
 
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.suites.records import Asked, Suite, joined
+from timbrebench.core.layouts import SuiteLayout
 from timbrebench.core.records import Budget
-from timbrebench.core.results import SuiteLayout
 
 QUICK = Budget("flops", 8e12)  # a third of the quick preset's
 

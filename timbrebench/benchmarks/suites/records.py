@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from timbrebench.benchmarks.config import PRESETS, RunConfig
 from timbrebench.core.errors import BenchError, UnknownName
+from timbrebench.core.layouts import SuiteLayout
 from timbrebench.core.records import Budget
-from timbrebench.core.results import SuiteLayout
 
 SCALES = PRESETS  # quick: minutes a cell; paper: published sizes and lengths of training
 
