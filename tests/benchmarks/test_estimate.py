@@ -98,6 +98,7 @@ def estimate(corpus: Corpus, tmp_path: Path):
             seed=seed,
             cell={**known, **cell},
             to_choose={},
+            use=lambda values: None,
         )
         folder = tmp_path / "cells" / "k"
         made = Estimator(session, Store(tmp_path), folder, lambda event: None)  # type: ignore[arg-type]
@@ -249,6 +250,25 @@ def test_a_pair_has_two_halves_each_at_its_instruments_level(
             level = audio.rms(source(corpus, item["track"], instrument))
             assert audio.rms(samples) == pytest.approx(level * item["gain"], rel=1e-3)
         assert np.corrcoef(half, other)[0, 1] < -0.99
+
+
+def test_what_was_chosen_for_a_transfer_is_nothing_to_a_generation(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    used: list[dict[str, Any]] = []
+    cell = {"vocoder": {"name": "", "values": {}}, "max_seconds": None, "references": "r"}
+    session = SimpleNamespace(
+        method=Changed(same),
+        tasks=[BELL_BOW, Task("generate", "reed")],
+        corpus=corpus.__class__(**{**vars(corpus), "tracks": corpus.tracks[4:]}),
+        references=None,
+        seed=0,
+        cell={**cell, "score_on": "test"},
+        to_choose={"k": (1, 2)},
+        use=used.append,
+    )
+    Estimator(session, Store(tmp_path), tmp_path / "c", lambda event: None).run()  # type: ignore[arg-type]
+    assert used == [{"k": 2}] * 2 + [{"k": None}] * 2  # the middle one: no validation track
 
 
 def test_items_of_a_pair_have_both_instruments_of_any_part(corpus: Corpus) -> None:

@@ -202,3 +202,16 @@ def test_silence_and_short_clips_are_handled(corpus, trained):
     for samples in (np.zeros(16000, np.float32), np.ones(800, np.float32)):
         values = crossed(corpus, trained, [Clip(samples, 16000, "bow", "x")], k=200).values[0]
         assert values.shape == (128, 1 + len(samples) // 320) and np.isfinite(values).all()
+
+
+def test_a_crop_shorter_than_two_overlaps(corpus):
+    """The overlap is at most half of a slice."""
+    options = Options(widths=(8, 8), patch=8, frames=32, steps=2, k=250)
+    (stage,) = Cross(options).stages(corpus, [Task("transfer", "bell", "bow")])
+    assert stage.frames // 2 < options.overlap
+    check_method(INFO, options={"widths": (8, 8), "patch": 8, "frames": 32, "steps": 2})
+
+
+def test_a_start_after_the_last_step_is_refused_before_training(corpus):
+    with pytest.raises(BenchError, match="cannot start at step 60 of 50"):
+        Cross(Options(s=60)).stages(corpus, [Task("transfer", "bell", "bow")])

@@ -63,6 +63,26 @@ def test_a_system_that_does_nothing_of_a_task_has_no_line_in_its_table(make):
     assert {line.system.label for line in table.lines} == {"palette", "broken"}
 
 
+def test_what_is_measured_between_halves_has_no_better(make):
+    task = "pair:a/b"
+    pair, of = make.cell("double", tasks=(task,)), make.cell("palette")
+    rows = make.pair_rows(of, JD, {"x": 0.1})
+    rows += [
+        make.row(pair, JD, 0.9, task=task, reference="the other half", higher_is_better=None),
+        make.row(pair, "fad_logmel", 5.0, task=task),
+        make.row(of, "fad_logmel", 3.0),
+        make.row(of, JD, None, task=task, status="not_applicable", reason="no pairs"),
+    ]
+    tables = {t.task: t for t in summarise([make.run([pair, of], rows)]).headline}
+    directions = {
+        name: {c.metric: c.higher_is_better for c in table.columns}
+        for name, table in tables.items()
+    }
+    assert directions[task] == {"fad_logmel": False, JD: None}
+    assert directions["a:b"][JD] is False
+    assert [line.system.label for line in tables[task].lines] == ["double"]  # palette: absent, n/a
+
+
 def test_overall_is_the_mean_over_tasks_and_never_pooled(make):
     of = make.cell("palette", tasks=("a:b", "c:d"))
     rows = make.pair_rows(of, JD, {"x": 0.1, "y": 0.1, "z": 0.1})

@@ -106,6 +106,8 @@ class Estimator:
     def _estimates(self, task: Task, track: Track, record: dict[str, Any]) -> list[Clip]:
         """One estimate, or both halves of a pair; a derived task's is a sum of others."""
         seconds = self.cell["max_seconds"]
+        if task.kind != "transfer":  # what was chosen for a transfer is nothing to it
+            self.session.use(dict.fromkeys(self.session.to_choose))
         if task.kind == "pair":
             return list(self.maker.pair(task, track, seconds, record))
         if task.kind == "generate":

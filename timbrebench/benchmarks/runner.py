@@ -260,6 +260,7 @@ class Runner:
         if self.part is None:
             return old
         parts = old.get("parts", {})
-        shown = [k for k in parts.get(self.part.name, []) if k in cells.values()]
-        own = list(dict.fromkeys([*shown, *(c.key for c in self.plan.cells)]))
+        new = list(dict.fromkeys(c.key for c in self.plan.cells))
+        shown = [k for k in parts.get(self.part.name, []) if k in cells.values() and k not in new]
+        own = [*shown, *new]  # of two cells of one label the last is the one that is meant
         return {**self.part.suite, "parts": parts | {self.part.name: own}}

@@ -1,6 +1,7 @@
 """Scores of a cell's estimates: one file a metric, so that a new metric only adds its own."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from timbrebench.core import files
 from timbrebench.core.manifest import Entry
 from timbrebench.core.records import Clip, Task
 from timbrebench.core.registry import registry
+from timbrebench.core.results import OTHER_HALF
 
 Row = dict[str, Any]
 Report = Callable[[Mapping[str, Any]], None]
@@ -72,7 +74,10 @@ class Scorer:
         rows: list[Row] = []
         for item in self._items(task):
             rows += self._item_rows(entry, metric, task, item)
-        return rows + [_mean(entry, task, m, rows) for m in entry.info.measures]
+        measures = entry.info.measures
+        if task.kind == "pair":
+            measures = tuple(replace(m, higher_is_better=None) for m in measures)
+        return rows + [_mean(entry, task, m, rows) for m in measures]
 
     def _item_rows(self, entry: Entry, metric: Any, task: Task, item: dict[str, Any]) -> list[Row]:
         track = item["track"]
@@ -95,8 +100,9 @@ class Scorer:
         return _all(entry, task, track, "failed", reason, told) if rows is None else rows
 
     def _half_rows(self, entry: Entry, metric: Any, task: Task, item: dict[str, Any]) -> list[Row]:
-        """The halves of a pair, each other's reference."""
-        told = "the other half"
+        """The halves of a pair, each other's reference. How alike they are is neither good nor
+        bad: white noise is more like itself than two parts of a piece are."""
+        told = OTHER_HALF
 
         def measured() -> list[Row]:
             halves = [
@@ -104,8 +110,8 @@ class Scorer:
                 for file, instrument in (("other_file", task.b), ("file", task.a))
             ]
             values = metric.measure(*halves)
-            found = [(m, values.get(m.name)) for m in entry.info.measures]
-            return [_row(m, task, item["track"], value, told) for m, value in found]
+            measures = [replace(m, higher_is_better=None) for m in entry.info.measures]
+            return [_row(m, task, item["track"], values.get(m.name), told) for m in measures]
 
         rows, reason = measure.ask(measured)
         return _all(entry, task, item["track"], "failed", reason, told) if rows is None else rows

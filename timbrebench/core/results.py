@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from timbrebench.core.layouts import SuiteRecord
 
+OTHER_HALF = "the other half"  # reference of what is measured between the halves of a pair
+
 # A tidy row is a mapping with at least these keys; ``benchmarks.store`` writes them.
 ROW_FIELDS = (
     "run",  # name of the run folder

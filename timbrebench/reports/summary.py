@@ -60,10 +60,11 @@ def to_json(summary: Summary) -> dict[str, Any]:
 
 
 def _columns(cells: Sequence[Evidence]) -> tuple[Column, ...]:
-    """A column for each metric that a row names; unit and direction from a measured row."""
+    """A column for each metric that a row names; unit and direction from a measured row, one that
+    has a direction if any has."""
     rows = [row for evidence in cells for row in evidence.rows]
     found: dict[str, Column] = {}
-    for row in sorted(rows, key=lambda row: row["status"] != "ok"):
+    for row in sorted(rows, key=lambda r: (r["status"] != "ok", r["higher_is_better"] is None)):
         name, direction = row["metric"], row["higher_is_better"]
         found.setdefault(name, Column(name, row["unit"] or "", direction, cost=not row["task"]))
     silent = {name for name in found if _flags_nothing(name, rows)}
@@ -72,7 +73,8 @@ def _columns(cells: Sequence[Evidence]) -> tuple[Column, ...]:
 
 def _flags_nothing(metric: str, rows: Sequence[Row]) -> bool:
     """Whether a measure that is neither better high nor low is 0 wherever it was measured."""
-    own = [r for r in rows if r["metric"] == metric and r["status"] == "ok"]
+    bare = metric.partition("[")[0]  # both halves of a pair, or neither
+    own = [r for r in rows if r["metric"].partition("[")[0] == bare and r["status"] == "ok"]
     return bool(own) and all(r["higher_is_better"] is None and r["value"] == 0 for r in own)
 
 

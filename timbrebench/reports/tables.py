@@ -1,7 +1,9 @@
 """Entries of systems → the tables of one dataset."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from timbrebench.core.results import OTHER_HALF
 from timbrebench.reports.aggregate import overall
 from timbrebench.reports.compare import blocks_of
 from timbrebench.reports.records import (
@@ -64,6 +66,7 @@ def _table(
         if not task or concerned & set(system.tasks)
     ]
     lines = [line for line in lines if not _foreign(line, columns)]
+    columns = [_without_direction(c) if _between_halves(c, lines) else c for c in columns]
     shown = [c for c in columns if any(line.entry(c).value is not None for line in lines)]
     blocks = blocks_of(_sorted(lines, shown), shown)
     notes = [*_notes(lines, shown, blocks, tasks), *_empty_columns(columns, shown, lines)]
@@ -71,10 +74,20 @@ def _table(
     return Table(dataset, task, tuple(shown), blocks, tasks, tuple(notes))
 
 
+def _between_halves(column: Column, lines: Sequence[Line]) -> bool:
+    """Whether a measure says how alike the halves of a pair are, which is neither good nor bad."""
+    return any(line.entry(column).reference == OTHER_HALF for line in lines)
+
+
+def _without_direction(column: Column) -> Column:
+    return replace(column, higher_is_better=None)
+
+
 def _foreign(line: Line, columns: Sequence[Column]) -> bool:
     """Whether a system does nothing of what a table is about: no failure, and no row."""
-    quality = [line.entry(c).status for c in columns if not c.cost]
-    return line.system.status == "ok" and bool(quality) and set(quality) == {"not_applicable"}
+    found = {line.entry(c).status for c in columns if not c.cost}
+    nothing = "not_applicable" in found and found <= {"not_applicable", "absent"}
+    return line.system.status == "ok" and nothing
 
 
 def _entry(

@@ -39,6 +39,7 @@ class Cross(Method):
         return self.mel or preset(self.options.mel)
 
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
+        start_of(self.options)  # options that contradict each other are refused before training
         needed = instruments_of(tasks, sources=self.options.start == "inversion")
         return [InstrumentStage(name, self.options, self.spec) for name in needed]
 
@@ -68,7 +69,8 @@ class Cross(Method):
             return self._cross(pieces, task, np.random.default_rng(seed))
 
         condition = source[None].to(self.device)
-        made = run_sliced(condition, size, self.options.overlap, cross, pad_value=-1.0)
+        overlap = min(self.options.overlap, size // 2)
+        made = run_sliced(condition, size, overlap, cross, pad_value=-1.0)
         return made[0].cpu().numpy()
 
     def _cross(self, x0: Tensor, task: Task, rng: np.random.Generator) -> Tensor:

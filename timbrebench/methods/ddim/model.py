@@ -29,6 +29,7 @@ class Ddim(Method):
         return self.mel or preset("soundstream")
 
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
+        sampler_of(self.options.sampler, self.options.eta)  # refused before training, if at all
         instruments = sorted({task.target for task in tasks})
         return [ClipStage(name, self.options, self.spec) for name in instruments]
 

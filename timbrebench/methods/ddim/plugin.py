@@ -84,7 +84,7 @@ INFO = MethodInfo(
     search={
         "lr": Span(1e-5, 1e-2, log=True),
         "weight_decay": Span(1e-4, 1e-1, log=True),
-        "min_signal_rate": Span(0.02, 0.2),
+        "min_signal_rate": Span(0.0, 0.2),
         "max_signal_rate": Span(0.9, 1.0),
         "block_depth": Span(1, 4),
     },

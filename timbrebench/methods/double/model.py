@@ -40,6 +40,7 @@ class Double(Method):
         return self.mel or preset(self.options.mel)
 
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
+        split_of(self.options)  # an impossible one is refused before training
         return [InstrumentStage(i, self.options, self.spec) for i in instruments_of(tasks)]
 
     @torch.inference_mode()
@@ -59,7 +60,8 @@ class Double(Method):
         self, a: str, b: str, frames: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Normalised mels [M, T] of both sides."""
-        size, overlap = frames_of(self.options, self.spec), self.options.overlap
+        size = frames_of(self.options, self.spec)
+        overlap = min(self.options.overlap, size // 2)
         shape = (1, 1, self.spec.n_mels, whole_windows(frames, size, overlap))
         times = time_grid(self.options.steps)
         split = split_of(self.options)
