@@ -101,7 +101,11 @@ class Player:
         These are read when the method asks for them: not every one does.
         """
         if given:
-            return [Clip(audio.load(f, self.rate), self.rate, target, f.stem) for f in given]
+            clips = [Clip(audio.load(f, self.rate), self.rate, target, f.stem) for f in given]
+            for file, clip in zip(given, clips, strict=True):
+                if audio.rms(clip.samples) == 0:
+                    raise BenchError(f"{file}: it is silent, and no example of {target}.")
+            return clips
         return _Drawn(lambda: self._draw(target, seed))
 
     def _draw(self, target: str, seed: int) -> list[Clip]:

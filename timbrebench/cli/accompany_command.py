@@ -104,6 +104,9 @@ def command(
 
 def _by_instrument(settings: dict[str, str], instruments: list[str]) -> dict[str, dict[str, Any]]:
     """What each stem is to be made with: INSTRUMENT.OPTION wins over OPTION."""
+    for owner in (name.partition(".")[0] for name in settings if "." in name):
+        if owner not in instruments:
+            raise UnknownName("instrument of --set:", owner, instruments)
     common = {k: v for k, v in settings.items() if k.partition(".")[0] not in instruments}
     own = {
         name: {

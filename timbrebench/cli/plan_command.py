@@ -44,7 +44,7 @@ def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -
         for part, plan in plans.items():
             click.echo(f"{part}:" if suite else "", nl=bool(suite))
             print_table([_brief(row) for row in shown[part]["cells"]], COLUMNS)
-            _tell(plan, shown[part]["tasks"])
+            _tell(plan, shown[part])
     return 2 if all(c.impossible for plan in plans.values() for c in plan.cells) else 0
 
 
@@ -55,7 +55,9 @@ def _shown(plan: Any, out: Any) -> dict[str, Any]:
     traced = stage_plans(plan)
     rows = [_row(cell, traced.get(cell.key, {}), Store(out)) for cell in plan.cells]
     tasks = [t.name for t in plan.cells[0].tasks]
-    return {"out": str(out), "tasks": tasks, "cells": rows, "unprepared": plan.unprepared}
+    models = {s["key"] for t in traced.values() for s in t.get("stages", [])}
+    known = {"out": str(out), "tasks": tasks, "cells": rows, "unprepared": plan.unprepared}
+    return known | {"models": len(models)}
 
 
 def _row(cell: Any, traced: Mapping[str, Any], store: Any) -> dict[str, Any]:
@@ -89,11 +91,12 @@ def _brief(row: Mapping[str, Any]) -> dict[str, Any]:
     return brief
 
 
-def _tell(plan: Any, tasks: list[str]) -> None:
+def _tell(plan: Any, shown: Mapping[str, Any]) -> None:
     counts = {s: len(plan.corpus.tracks_of(s)) for s in ("train", "valid", "test")}
     told = ", ".join(f"{n} {s}" for s, n in counts.items())
-    click.echo(f"{plan.corpus.name}: {told} tracks; tasks {', '.join(tasks)}.")
+    click.echo(f"{plan.corpus.name}: {told} tracks; tasks {', '.join(shown['tasks'])}.")
     budget = plan.config.spent
     click.echo(f"Budget of a cell: {budget.amount:g} {budget.kind}, {plan.config.precision}.")
+    click.echo(f"{len(shown['cells'])} cells, {shown['models']} models to train between them.")
     if plan.unprepared:
         click.echo(f"First, {plan.unprepared} audio files are made.")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from timbrebench.cli.cells import locate, matching, run_option
-from timbrebench.cli.console import as_text, json_option, print_json, print_table
+from timbrebench.cli.console import as_text, json_option, print_json, print_rows, print_table
 
 
 @click.command("show")
@@ -15,9 +15,13 @@ from timbrebench.cli.console import as_text, json_option, print_json, print_tabl
 @run_option
 @json_option
 def command(cell: str, run: Path | None, as_json: bool) -> None:
-    """Show one cell: CELL is RUN/cells/KEY, or with --run a key or a method's label."""
+    """Show one cell: CELL is RUN/cells/KEY, or with --run a key or a method's label. Of a run
+    folder the cells are listed."""
     from timbrebench.benchmarks.store import read_run
 
+    if run is None and (Path(cell) / "run.json").is_file():
+        _list(read_run(Path(cell)), as_json)
+        return
     root, name = locate(cell, run)
     record = read_run(root)
     parts = [_parts(chosen, record) for chosen in matching(record, name)]
@@ -26,6 +30,12 @@ def command(cell: str, run: Path | None, as_json: bool) -> None:
         return
     for part in parts:
         _print(*part)
+
+
+def _list(record: Any, as_json: bool) -> None:
+    columns = ("key", "label", "dataset", "seed", "status")
+    rows = [{name: getattr(c, name) for name in (*columns, "tasks")} for c in record.cells]
+    print_rows(rows, columns, as_json)
 
 
 def _parts(cell: Any, record: Any) -> tuple[Any, list[Any], list[Any]]:
