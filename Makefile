@@ -24,7 +24,7 @@ format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The long checks of learning and endurance; under an hour on two cores.
+# The long checks of learning and endurance; an hour or two on two cores.
 acceptance: .venv/dev
 	$(BIN)/python -m pytest -m acceptance -p no:xdist --timeout 3600 -ra
 
