@@ -36,7 +36,6 @@ class UnconditionalStage(Stage):
         *,
         schedule: Schedule,
         frames: int | None = None,
-        share: float = 1.0,
     ) -> None:
         self.spec, self.schedule, self.frames = spec, schedule, frames or spec.frames
         own = {
@@ -45,7 +44,7 @@ class UnconditionalStage(Stage):
             "frames": self.frames,
             "schedule": str(schedule),
         }
-        super().__init__(instrument, {**own, **config}, recipe, share=share)
+        super().__init__(instrument, {**own, **config}, recipe)
         self.state: dict[str, float] = {}
 
     def specimen(self, batch: int) -> dict[str, Tensor]:
