@@ -42,6 +42,8 @@ class Knowing(Method):
         target = self.corpus.load(clip.track, task.target, RATE).samples
         if self.options.answer == "the source":
             return clip
+        if self.options.answer == "nothing":
+            raise ValueError("no idea")
         if self.options.answer == "half":
             return replace(clip, samples=(clip.samples + target) / 2)
         if self.options.answer == "a wrong track":
@@ -93,3 +95,16 @@ def test_without_validation_tracks_the_middle_is_taken_and_said(corpus: Corpus) 
     found = choose(session, Maker(session), TASK, lambda event: None)
     assert found["values"] == {"answer": "half"}
     assert "no validation track" in found["rule"] and not found["tried"]
+
+
+def test_a_candidate_that_fails_is_passed_over_and_told(corpus: Corpus) -> None:
+    method = Knowing(Options())
+    method.corpus = corpus
+    session = session_of(corpus, method)
+    session.to_choose = {"answer": ("nothing", "half")}
+    found = choose(session, Maker(session), TASK, lambda event: None)
+    assert found["values"] == {"answer": "half"}
+    assert found["tried"][0] == {"answer": "nothing", "reason": "ValueError: no idea"}
+    session.to_choose = {"answer": ("nothing", "nothing")}
+    found = choose(session, Maker(session), TASK, lambda event: None)
+    assert found["values"] == {"answer": "nothing"} and "could be judged" in found["rule"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from timbrebench.benchmarks.agreement import agreement
-from timbrebench.benchmarks.bands import Band, band_of, band_pass
+from timbrebench.benchmarks.bands import Band, band_pass, known_band
 from timbrebench.benchmarks.playing import Player
 from timbrebench.benchmarks.sound import Sound, convert, peak_safe
 from timbrebench.benchmarks.store import file_name
@@ -75,11 +75,7 @@ def stem_path(out: Path, instrument: str) -> Path:
 def _band(player: Player, instrument: str, wishes: Wishes) -> Band:
     if wishes.low is not None and wishes.high is not None:
         return Band(wishes.low, wishes.high)
-    try:
-        found = band_of(player.session.corpus, instrument)
-        reason = player.without_corpus or "there are none, or they are silent"
-    except BenchError as error:
-        found, reason = None, error.what
+    found, reason = known_band(player, instrument)
     if found is None:
         raise BenchError(
             f"the band of {instrument} is that of its training tracks, which cannot be read: "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from timbrebench.benchmarks.playing import Player
 from timbrebench.core.errors import BenchError
 from timbrebench.core.records import Corpus
 
@@ -29,6 +30,16 @@ class Band:
                 f"a band from {self.low:g} to {self.high:g} Hz holds nothing.",
                 hint="Give --low and --high so that 0 < low < high.",
             )
+
+
+def known_band(player: Player, instrument: str) -> tuple[Band | None, str]:
+    """(the band of an instrument in the corpus of a cell, '') or (None, why it cannot be had)."""
+    try:
+        found = band_of(player.session.corpus, instrument)
+    except BenchError as error:
+        return None, error.what
+    lacking = player.without_corpus or "there are none, or they are silent"
+    return found, "" if found else lacking
 
 
 def band_of(corpus: Corpus, instrument: str) -> Band | None:

@@ -29,30 +29,38 @@ Report = Callable[[Mapping[str, Any]], None]
 def choose(session: Session, maker: Maker, task: Task, report: Report) -> dict[str, Any]:
     """The values of the session's open options for a task, and what each candidate came to.
 
-    Without a validation track the middle candidates are taken, and the record says so.
+    Where there is no validation track, or no candidate can be judged, the middle candidates are
+    taken, and the record says so.
     """
     names = list(session.to_choose)
+    middle = {name: values[len(values) // 2] for name, values in session.to_choose.items()}
     tracks = items_of(task, session.corpus, "valid")[:TRACKS]
     if not tracks:
-        middle = {name: values[len(values) // 2] for name, values in session.to_choose.items()}
         return {"values": middle, "rule": "no validation track: the middle", "tried": []}
-    judge = Judge(session, task, tracks)
+    judge, reason = measure.ask(Judge, session, task, tracks)
+    if judge is None:
+        return {"values": middle, "rule": f"{reason}: the middle", "tried": []}
     candidates = [dict(zip(names, v, strict=True)) for v in product(*session.to_choose.values())]
-    tried = []
+    tried: list[dict[str, Any]] = []
     for number, values in enumerate(candidates):
         session.use(values)
-        times = {"infer_seconds": 0.0, "vocoder_seconds": 0.0}
-        estimates = [maker.transfer(task, track, SECONDS, times) for track in tracks]
-        tried.append(values | judge(estimates))
+        errors, reason = measure.ask(_errors, maker, judge, task, tracks)
+        tried.append({**values, **(errors or {"reason": reason})})
         share = (number + 1) / len(candidates)
         report({"event": "progress", "what": f"choosing for {task.name}", "share": share})
-    best = min(tried, key=lambda row: row["sum"])
+    judged = [row for row in tried if "sum" in row]
+    best = min(judged, key=lambda row: row["sum"], default=middle)
     return {
         "values": {name: best[name] for name in names},
-        "rule": RULE,
+        "rule": RULE if judged else "no candidate could be judged: the middle",
         "tried": tried,
         "tracks": [track.id for track in tracks],
     }
+
+
+def _errors(maker: Maker, judge: "Judge", task: Task, tracks: Sequence[Track]) -> dict[str, float]:
+    times = {"infer_seconds": 0.0, "vocoder_seconds": 0.0}
+    return judge([maker.transfer(task, track, SECONDS, times) for track in tracks])
 
 
 class Judge:

@@ -1,12 +1,9 @@
 """Clips that a cell's method makes of nothing, as files."""
 
-import contextlib
-import functools
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from timbrebench.benchmarks.bands import Band, band_of, band_pass
+from timbrebench.benchmarks.bands import Band, band_pass, known_band
 from timbrebench.benchmarks.playing import Player
 from timbrebench.benchmarks.sound import peak_safe
 from timbrebench.core import audio
@@ -22,36 +19,41 @@ def write_clip(
     audio.write(folder / f"{number:03d}.flac", clip.samples, clip.rate)
 
 
-def write_pair(
-    player: Player, task: Task, seconds: float, seed: int, number: int, folder: Path
-) -> None:
-    """The pair of that number: 001-a.flac and 001-b.flac, which add up to 001-mix.flac.
+def bands_of(player: Player, task: Task) -> tuple[dict[str, Band], list[str]]:
+    """The bands of a pair's instruments, as their training tracks have them (double-diffusion
+    cuts its outputs so, Singh & Palariya 2023), and words on those that cannot be had."""
+    bands, notes = {}, []
+    for name in task.ends:
+        found, reason = known_band(player, name)
+        if found is not None:
+            bands[name] = found
+        else:
+            notes.append(
+                f"{name} keeps all frequencies: its training tracks cannot be read: {reason}"
+            )
+    return bands, notes
 
-    Each half keeps the band of its instrument's training tracks (Singh & Palariya 2023); all of
-    it where these cannot be read.
-    """
+
+def write_pair(
+    player: Player,
+    task: Task,
+    bands: Mapping[str, Band],
+    seconds: float,
+    seed: int,
+    number: int,
+    folder: Path,
+) -> None:
+    """The pair of that number: 001-a.flac and 001-b.flac, each within its instrument's band, which
+    add up to 001-mix.flac."""
     halves = player.pair(task, seconds, seed, number)
     if len(halves) != 2:
         raise BenchError(f"{player.label} gave {len(halves)} halves of a pair.")
     rate = halves[0].rate
-    a, b = (
-        _in_band(player, name, audio.resample(half.samples, half.rate, rate), rate)
-        for name, half in zip(task.ends, halves, strict=True)
-    )
-    length = min(len(a), len(b))
-    signals = peak_safe(a[:length], b[:length], a[:length] + b[:length])
-    for name, samples in zip(("a", "b", "mix"), signals, strict=True):
+    signals = []
+    for name, half in zip(task.ends, halves, strict=True):
+        samples = audio.resample(half.samples, half.rate, rate)
+        signals.append(band_pass(samples, rate, bands[name]) if name in bands else samples)
+    length = min(map(len, signals))
+    a, b = (samples[:length] for samples in signals)
+    for name, samples in zip(("a", "b", "mix"), peak_safe(a, b, a + b), strict=True):
         audio.write(folder / f"{number:03d}-{name}.flac", samples, rate)
-
-
-def _in_band(player: Player, instrument: str, samples: np.ndarray, rate: int) -> np.ndarray:
-    band = _band(player, instrument)
-    return samples if band is None else band_pass(samples, rate, band)
-
-
-@functools.lru_cache
-def _band(player: Player, instrument: str) -> Band | None:
-    """Measured once, though every pair asks."""
-    with contextlib.suppress(BenchError):
-        return band_of(player.session.corpus, instrument)
-    return None

@@ -49,7 +49,7 @@ def command(
     Clips are 001.flac, 002.flac, …; of pairs 001-a.flac, 001-b.flac and 001-mix.flac. A clip
     depends on the seed and its number only: a greater --count adds clips and changes none.
     """
-    from timbrebench.benchmarks.generating import write_clip, write_pair
+    from timbrebench.benchmarks.generating import bands_of, write_clip, write_pair
     from timbrebench.benchmarks.sound import check_folder
     from timbrebench.core.records import Task
 
@@ -61,10 +61,13 @@ def command(
     paired = bool(pair) or (only_pairs and not instrument)
     task = finished.pair(pair) if paired else Task("generate", finished.instrument(instrument))
     player = finished.player(task, settings_of(settings))
-    tell(player.notes)
-    write = write_pair if paired else write_clip
+    bands, notes = bands_of(player, task) if paired else ({}, [])
+    tell([*player.notes, *notes])
     with metered(task.name, count * seconds) as meter:
         for number in range(1, count + 1):
-            write(player, task, seconds, seed, number, out)
+            if paired:
+                write_pair(player, task, bands, seconds, seed, number, out)
+            else:
+                write_clip(player, task, seconds, seed, number, out)
             meter(number / count)
     click.echo(f"{out}: {count} of {seconds:g} s, {task.name} by {finished.label} ({meter}).")
