@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("torch", "librosa", "essentia", "pandas")
-LIMIT = 0.3  # seconds
+LIMIT = 0.3  # seconds, where LIBRARIES load in NOMINAL; on a slower machine in proportion
+NOMINAL = 0.1
+LIBRARIES = "import click, rich.table, importlib.metadata, dataclasses, inspect, subprocess"
 TRIES = 7  # the best counts: other work on the machine is none of ours
 
 COMMANDS = {
@@ -54,5 +56,8 @@ def cpu_seconds(words: list[str]) -> float:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_it_starts_at_once(name: str) -> None:
-    words = [sys.executable, "-m", "timbrebench", *COMMANDS[name]]
-    assert min(cpu_seconds(words) for _ in range(TRIES)) < LIMIT
+    ours, theirs = [], []
+    for _ in range(TRIES):  # by turns: a machine's speed changes while it is measured
+        ours.append(cpu_seconds([sys.executable, "-m", "timbrebench", *COMMANDS[name]]))
+        theirs.append(cpu_seconds([sys.executable, "-c", LIBRARIES]))
+    assert min(ours) < LIMIT * max(1, min(theirs) / NOMINAL)

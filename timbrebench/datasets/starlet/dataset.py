@@ -11,8 +11,10 @@ Pairing      a piece has a melody and an accompaniment, played as in StarNet, or
 """
 
 import dataclasses
+import functools
 import importlib.util
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -79,7 +81,9 @@ class Starlet(Dataset):
         return entries(self.options)
 
     def _tracks(self, found: tuple[Entry, ...]) -> tuple[Track, ...]:
-        folders = {s: self._base() / f"starlet-{digest(_recipe(self.options, s))}" for s in SPLITS}
+        hashed = functools.cache(sha256_of)  # splits mostly share a SoundFont
+        names = {s: f"starlet-{digest(_recipe(self.options, s, hashed))}" for s in SPLITS}
+        folders = {split: self._base() / name for split, name in names.items()}
         return tuple(_track(entry, folders[entry.split] / entry.id) for entry in found)
 
     def _base(self) -> Path:
@@ -108,7 +112,7 @@ def _soundfont(options: Options, split: str) -> Path:
     return Path(given)
 
 
-def _recipe(options: Options, split: str) -> dict[str, Any]:
+def _recipe(options: Options, split: str, hashed: Callable[[Path], str]) -> dict[str, Any]:
     """All that decides what the files of a split hold, beside a MIDI file, whose id says it."""
     values = dataclasses.asdict(options)
     for name in (*_COUNTS, *_PATHS, *(() if split == "test" else ("test_grammar",))):
@@ -117,7 +121,7 @@ def _recipe(options: Options, split: str) -> dict[str, Any]:
     return values | {
         "code": digest_of_files(sources),
         "composed": not options.midi,
-        "soundfont": sha256_of(_soundfont(options, split)),
+        "soundfont": hashed(_soundfont(options, split)),
     }
 
 
