@@ -68,6 +68,18 @@ def run_sliced(
     return cross_fade(torch.cat(made), starts, overlap)[..., :frames]  # from [B, C', M', S]
 
 
+def drawing_alike(
+    function: "Callable[[torch.Tensor, np.random.Generator], torch.Tensor]",
+    rng: "np.random.Generator",
+) -> "Callable[[torch.Tensor], torch.Tensor]":
+    """``function`` for :func:`run_sliced`, given an equal generator for every batch of slices:
+    how slices are batched then changes nothing of what is drawn."""
+    import numpy as np
+
+    seed = int(rng.integers(2**63))
+    return lambda pieces: function(pieces, np.random.default_rng(seed))
+
+
 def cross_fade(made: "torch.Tensor", starts: list[int], overlap: int) -> "torch.Tensor":
     """Slices [B, ..., S] laid at ``starts``; each fades linearly into the next over
     ``overlap`` frames, so that the two weights of a frame add up to one."""

@@ -12,7 +12,7 @@ from timbrebench.core import audio
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Method, Stage
 from timbrebench.core.mel import MelSpec, log_mel, normalise, preset
-from timbrebench.core.overlap import one_noise, run_sliced
+from timbrebench.core.overlap import drawing_alike, one_noise, run_sliced
 from timbrebench.core.records import Clip, Corpus, Mels, Task
 from timbrebench.methods.cross.plugin import Options
 from timbrebench.methods.diffusion.instrument import (
@@ -63,14 +63,13 @@ class Cross(Method):
     def _transfer(self, source: Tensor, task: Task, rng: np.random.Generator) -> np.ndarray:
         """Normalised [M, T] → [M, T]. All slices have the same noise."""
         size = frames_of(self.options, self.spec)
-        seed = int(rng.integers(2**63))
 
-        def cross(pieces: Tensor) -> Tensor:
-            return self._cross(pieces, task, np.random.default_rng(seed))
+        def cross(pieces: Tensor, rng: np.random.Generator) -> Tensor:
+            return self._cross(pieces, task, rng)
 
         condition = source[None].to(self.device)
         overlap = min(self.options.overlap, size // 2)
-        made = run_sliced(condition, size, overlap, cross, pad_value=-1.0)
+        made = run_sliced(condition, size, overlap, drawing_alike(cross, rng), pad_value=-1.0)
         return made[0].cpu().numpy()
 
     def _cross(self, x0: Tensor, task: Task, rng: np.random.Generator) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from timbrebench.core import audio
 from timbrebench.core.interfaces import Method, Recipe, Stage, StageContext, Trained
 from timbrebench.core.mel import MelSpec, log_mel, preset, silence
-from timbrebench.core.overlap import run_sliced
+from timbrebench.core.overlap import drawing_alike, run_sliced
 from timbrebench.core.records import Clip, Corpus, Mels, Task
 from timbrebench.methods.diffusion.pairs import Pairs, load_pairs
 
@@ -86,12 +86,15 @@ class PairedMethod(Method):
 
     def _transfer(self, source: Tensor, trained: Trained, rng: np.random.Generator) -> np.ndarray:
         """[M, T] → [M, T]."""
-        seed = int(rng.integers(2**63))
 
-        def convert(pieces: Tensor) -> Tensor:
-            return self.convert(pieces, trained, np.random.default_rng(seed))
+        def convert(pieces: Tensor, rng: np.random.Generator) -> Tensor:
+            return self.convert(pieces, trained, rng)
 
-        condition = source[None].to(self.device)
-        size, overlap = self.spec.frames, self.options.overlap
-        made = run_sliced(condition, size, overlap, convert, pad_value=silence(self.spec))
+        made = run_sliced(
+            source[None].to(self.device),
+            self.spec.frames,
+            self.options.overlap,
+            drawing_alike(convert, rng),
+            pad_value=silence(self.spec),
+        )
         return made[0].cpu().numpy()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from timbrebench.core import mel
 from timbrebench.core.interfaces import Stage, Trained
-from timbrebench.core.overlap import run_sliced
+from timbrebench.core.overlap import drawing_alike, run_sliced
 from timbrebench.methods.diffusion.parameterisation import diffuse
 from timbrebench.methods.diffusion.samplers import Denoise, ddim, denoiser, time_grid
 from timbrebench.methods.ldm import content, data
@@ -52,9 +52,7 @@ class Corrected(System):
         own = self._style(data.slices(log_mel, self.spec)) if inverts else None
         noise = self._noise(rng, len(self.mean), frames)
 
-        seed = int(rng.integers(2**63))
-
-        def convert(pieces: Tensor) -> Tensor:
+        def convert(pieces: Tensor, rng: np.random.Generator) -> Tensor:
             """[B, 2, M, S]: mel and content → [B, 1, M, S]."""
             played = self.network.encode_content((pieces[:, 1:] + 1) / 2)
             x = noise.expand(len(pieces), -1, -1, -1)
@@ -63,12 +61,10 @@ class Corrected(System):
             elif self.start < 1:
                 alpha, sigma = self.schedule(torch.tensor(self.start))
                 x = diffuse(self._encode(pieces[:, :1]), x, alpha, sigma)
-            return self._decode(
-                self._sample(x, style, played, self.start, np.random.default_rng(seed))
-            )
+            return self._decode(self._sample(x, style, played, self.start, rng))
 
         condition = self._condition(log_mel).to(self.device)
-        made = run_sliced(condition, frames, overlap, convert, pad_value=-1.0)
+        made = run_sliced(condition, frames, overlap, drawing_alike(convert, rng), pad_value=-1.0)
         return made[0].cpu().numpy()
 
     def generate(

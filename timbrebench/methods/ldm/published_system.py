@@ -11,7 +11,7 @@ from torch import Tensor
 from timbrebench.core import mel
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Stage, Trained
-from timbrebench.core.overlap import run_sliced
+from timbrebench.core.overlap import drawing_alike, run_sliced
 from timbrebench.methods.diffusion.parameterisation import diffuse, to_x0
 from timbrebench.methods.ldm import published
 from timbrebench.methods.ldm.corrections import corrections_of
@@ -67,22 +67,18 @@ class Published(System):
     ) -> np.ndarray:
         noise = self._noise(rng, published.LATENT_DIM, self.spec.frames)
 
-        seed = int(rng.integers(2**63))
-
-        def convert(pieces: Tensor) -> Tensor:
+        def convert(pieces: Tensor, rng: np.random.Generator) -> Tensor:
             """Log-mels [B, 1, M, S] → normalised mels, like them."""
             images, levels = self.scaling.images(pieces[:, 0])
             alpha, sigma = self.schedule(torch.tensor(self.start))
             x = diffuse(self._encode(images), noise, alpha, sigma)
-            return self._decode(
-                self._sample(x, styles, self.start, np.random.default_rng(seed)), levels
-            )
+            return self._decode(self._sample(x, styles, self.start, rng), levels)
 
         made = run_sliced(
             torch.from_numpy(log_mel)[None].to(self.device),
             self.spec.frames,
             self.options.overlap,
-            convert,
+            drawing_alike(convert, rng),
             pad_value=mel.silence(self.spec),
         )
         return made[0].cpu().numpy()
