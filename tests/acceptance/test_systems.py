@@ -1,18 +1,8 @@
-"""Every published system, working: all of them at the quick preset, with the controls.
+"""Every published system, working."""
 
-A run of clarinet and strings, both ways, with their generation and their pair, and a run of
-vibraphone to piano with its generation, so that a model has a share of the budget that does not
-hang on the other conversion. The runs stay in runs/acceptance/systems; their reports are written
-to docs/results/systems.md.
-"""
-
-import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,79 +12,45 @@ from timbrebench.benchmarks.store import read_run
 from timbrebench.core.records import Corpus
 from timbrebench.core.registry import create, registry, values_of
 
-ROOT = Path(__file__).parents[2]
-RUNS = ROOT / "runs" / "acceptance" / "systems"
-STYLE_RUN = ROOT / "runs" / "acceptance" / "style"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.acceptance.conftest import Bench, Systems, Values
+
 PERCUSSIVE = "vibraphone:piano"
 INSTRUMENTS = ("clarinet", "piano", "strings")
 PAIR = ("clarinet", "strings")
-TASKS = {
-    "vibraphone-piano": f"{PERCUSSIVE},generate:piano",
-    "clarinet-strings": "clarinet:strings,strings:clarinet,pair:clarinet/strings,"
-    "generate:clarinet,generate:strings",
-}
-METHODS = {
-    "vibraphone-piano": "ldm,palette,cross,ddim",
-    "clarinet-strings": "ldm,palette,cross,double,ddim",
-}
 
 pytestmark = pytest.mark.acceptance
 
 
-def bench(*words: str) -> str:
-    command = [sys.executable, "-m", "timbrebench", *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def values() -> Mapping[tuple[str, str, str], float]:
-    """(method, task, metric) → value."""
-    texts, found = ["# All systems at the quick preset\n\nWritten by `make acceptance`.\n"], {}
-    for name, tasks in TASKS.items():
-        words = ("run", "--methods", METHODS[name], "--dataset", "starlet", "--tasks", tasks)
-        bench(*words, "--out", str(RUNS / name))
-        report = bench("report", str(RUNS / name), "--format", "md")
-        texts.append(f"    bench {' '.join(words)}\n\n{report}")
-        rows = map(json.loads, (RUNS / name / "scores.jsonl").read_text().splitlines())
-        found |= {
-            (r["method"], r["task"], r["metric"]): r["value"]
-            for r in rows
-            if not r["item"] and r["status"] == "ok"
-        }
-    (ROOT / "docs" / "results" / "systems.md").write_text("\n".join(texts))
-    return found
-
-
-def test_ldm_converts(values: Mapping[tuple[str, str, str], float]) -> None:
+def test_ldm_converts(values: "Values") -> None:
     fad, copied = (values[m, PERCUSSIVE, "fad_logmel"] for m in ("ldm", "copy"))
     assert fad <= 0.7 * copied
     assert values["ldm", PERCUSSIVE, "jaccard_melodia16k"] < 0.8
 
 
-def test_cross_converts_at_the_k_chosen_on_validation_tracks(
-    values: Mapping[tuple[str, str, str], float],
-) -> None:
+def test_cross_converts_at_the_k_chosen_on_validation_tracks(systems: "Systems") -> None:
+    values = systems.values
     fad, copied = (values[m, PERCUSSIVE, "fad_logmel"] for m in ("cross", "copy"))
     assert fad <= 0.5 * copied
     assert values["cross", PERCUSSIVE, "jaccard_melodia16k"] < 0.65
-    (cross,) = (c for c in read_run(RUNS / "vibraphone-piano").cells if c.label == "cross")
+    (cross,) = (
+        c for c in read_run(systems.folders["vibraphone-piano"]).cells if c.label == "cross"
+    )
     chosen = cross.outcome["chosen"][PERCUSSIVE]
     assert chosen["values"]["k"] in [row["k"] for row in chosen["tried"]]
     assert all(track.startswith("valid-") for track in chosen["tracks"])
 
 
-def test_cross_and_double_share_their_models(
-    values: Mapping[tuple[str, str, str], float],
-) -> None:
-    cells = {c.label: c for c in read_run(RUNS / "clarinet-strings").cells}
+def test_cross_and_double_share_their_models(systems: "Systems") -> None:
+    cells = {c.label: c for c in read_run(systems.folders["clarinet-strings"]).cells}
     assert set(cells["cross"].stages) == set(cells["double"].stages)
     assert len(cells["cross"].stages) == len(PAIR)
 
 
 @pytest.fixture(scope="module")
-def corpus(values: Any) -> Corpus:
+def corpus(systems: "Systems") -> Corpus:
     entry = registry().find("dataset", "starlet")
     return create(entry, values_of(entry, {}), None).corpus()
 
@@ -123,7 +79,7 @@ def nearest_real(corpus: Corpus) -> Mapping[str, float]:
 @pytest.mark.parametrize("instrument", INSTRUMENTS)
 def test_ddim_makes_the_instrument(
     instrument: str,
-    values: Mapping[tuple[str, str, str], float],
+    values: "Values",
     nearest_real: Mapping[str, float],
 ) -> None:
     task = f"generate:{instrument}"
@@ -136,7 +92,7 @@ def test_ddim_makes_the_instrument(
 @pytest.mark.parametrize("instrument", PAIR)
 def test_double_makes_both_instruments(
     instrument: str,
-    values: Mapping[tuple[str, str, str], float],
+    values: "Values",
     nearest_real: Mapping[str, float],
 ) -> None:
     task, column = f"pair:{'/'.join(PAIR)}", f"fad_logmel[{instrument}]"
@@ -145,18 +101,18 @@ def test_double_makes_both_instruments(
     assert made < nearest_real[instrument]
 
 
-def test_double_makes_related_halves(values: Mapping[tuple[str, str, str], float]) -> None:
+def test_double_makes_related_halves(values: "Values") -> None:
     """More alike than clips of two pieces are."""
     task = f"pair:{'/'.join(PAIR)}"
     made, unrelated = (values[m, task, "jaccard_melodia16k"] for m in ("double", "shuffled"))
     assert made < unrelated
 
 
-def test_ldm_listens_to_the_style() -> None:
+def test_ldm_listens_to_the_style(bench: "Bench", runs: "Path") -> None:
     """The loss under the right style is lower than under a wrong one, by more than seeds differ."""
     words = ("--methods", "ldm", "--no-controls", "--tasks", PERCUSSIVE, "--flops", "6e12")
-    bench("run", *words, "--seeds", "0,1,2", "--metrics", "mel_l1", "--out", str(STYLE_RUN))
-    run = read_run(STYLE_RUN)
+    bench("run", *words, "--seeds", "0,1,2", "--metrics", "mel_l1", "--out", str(runs / "style"))
+    run = read_run(runs / "style")
     ends = []
     for cell in run.cells:
         (stage,) = (run.stages[key] for key in cell.stages if run.stages[key].name == "diffusion")
