@@ -13,6 +13,7 @@ from timbrebench.core.seeds import generator
 from timbrebench.core.training import TrainPlan, train
 from timbrebench.methods.cross.model import DEFAULT_K, Cross, start_of
 from timbrebench.methods.cross.plugin import INFO, Options
+from timbrebench.methods.diffusion.envelope import envelope
 from timbrebench.methods.diffusion.instrument import gain_to, schedule_of
 from timbrebench.methods.diffusion.samplers import ddim, denoiser, time_grid
 from timbrebench.testing import check_method
@@ -115,6 +116,16 @@ def test_after_all_forward_steps_it_is_what_the_model_makes_of_noise(corpus, tra
         denoise = denoiser(trained["bell"].module, schedule, options.objective)
         generated = ddim(denoise, schedule, x, time_grid(10))
     np.testing.assert_allclose(made.values[0][:, :24], generated[0, 0, :, :24], atol=1e-4)
+
+
+def test_the_envelope_is_led_to_the_targets_as_far_as_there_is_noise(corpus, trained):
+    clips = sources(corpus)
+    fitted, plain = (crossed(corpus, trained, clips, k=250, match=m) for m in ("envelope", "level"))
+    aim = torch.tensor(fitted.state["envelope"])
+    assert aim.shape == (128,) and 0 <= aim.min() < aim.max() <= 1
+    for one, other in zip(fitted.values, plain.values, strict=True):
+        far, near = (torch.dist(envelope(torch.tensor(v)), aim) for v in (other, one))
+        assert near < far
 
 
 # ---------------------------------------------------------------------------- k and s

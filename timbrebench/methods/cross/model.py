@@ -15,6 +15,7 @@ from timbrebench.core.mel import MelSpec, log_mel, normalise, preset
 from timbrebench.core.overlap import drawing_alike, one_noise, run_sliced
 from timbrebench.core.records import Clip, Corpus, Mels, Task
 from timbrebench.methods.cross.plugin import Options
+from timbrebench.methods.diffusion.envelope import lead
 from timbrebench.methods.diffusion.instrument import (
     InstrumentStage,
     frames_of,
@@ -67,10 +68,18 @@ class Cross(Method):
         def cross(pieces: Tensor, rng: np.random.Generator) -> Tensor:
             return self._cross(pieces, task, rng)
 
+        if self.options.match == "envelope" and self.options.start == "noise":
+            source = self._led(source, task.target)
         condition = source[None].to(self.device)
         overlap = min(self.options.overlap, size // 2)
         made = run_sliced(condition, size, overlap, drawing_alike(cross, rng), pad_value=-1.0)
         return made[0].cpu().numpy()
+
+    def _led(self, source: Tensor, target: str) -> Tensor:
+        """[M, T] with an envelope nearer to the target's: as near as the noise at k is strong."""
+        _, sigma = schedule_of(self.options)(torch.tensor(start_of(self.options)[0] / STEPS))
+        aim = torch.tensor(self.trained[target].state["envelope"])
+        return lead(source, aim, float(sigma))
 
     def _cross(self, x0: Tensor, task: Task, rng: np.random.Generator) -> Tensor:
         """[B, 1, M, S]: k steps towards noise, then the target's model from step s."""

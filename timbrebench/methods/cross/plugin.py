@@ -17,6 +17,13 @@ class Options(InstrumentOptions):
         "is trained too",
         choices=("noise", "inversion"),
     )
+    match: str = option(
+        "envelope",
+        "what of the source is fitted to the target before noise is added: its level, or its "
+        "spectral envelope too, as far as the noise is strong",
+        affects="sampling",
+        choices=("level", "envelope"),
+    )
     k: int | None = option(
         None,
         "forward steps of 500 that the source is diffused; none: chosen on validation tracks",
@@ -37,7 +44,7 @@ INFO = MethodInfo(
     "the source is half drowned in noise and denoised as the target; one model an instrument",
     "timbrebench.methods.cross.model:Cross",
     Options,
-    presets={"quick": {}, "paper": PAPER},
+    presets={"quick": {}, "paper": {**PAPER, "match": "level"}},
     source="Singh & Palariya 2023",
     kinds=("transfer",),
     trains_for=("pair",),

@@ -11,8 +11,9 @@ from torch import nn
 
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Recipe, StageContext
-from timbrebench.core.mel import MelSpec, expand
+from timbrebench.core.mel import MelSpec, expand, normalise
 from timbrebench.core.records import Task
+from timbrebench.methods.diffusion.envelope import envelope
 from timbrebench.methods.diffusion.network_published import STEPS, PublishedUNet
 from timbrebench.methods.diffusion.schedules import (
     CosineAngle,
@@ -30,7 +31,8 @@ LARGEST_GAIN_DB = 40.0  # a clip that is quieter still is left to be quiet
 
 class InstrumentStage(UnconditionalStage):
     """An unconditional model of an instrument. No name of a method is in its config: methods with
-    equal options share it. The state has the level of the training tracks beside their range."""
+    equal options share it. The state has the level and the envelope of the training tracks beside
+    their range."""
 
     def __init__(self, instrument: str, options: InstrumentOptions, spec: MelSpec) -> None:
         config = {
@@ -53,8 +55,10 @@ class InstrumentStage(UnconditionalStage):
 
     def prepare(self, context: StageContext) -> dict[str, Any]:
         super().prepare(context)
-        levels = [level_db(mel, self.spec) for mel in self.crops.mels["train"]]
-        self.state["level_db"] = float(np.mean(levels))
+        mels = self.crops.mels["train"]
+        self.state["level_db"] = float(np.mean([level_db(mel, self.spec) for mel in mels]))
+        envelopes = [envelope(torch.as_tensor(normalise(mel, self.state))) for mel in mels]
+        self.state["envelope"] = torch.stack(envelopes).mean(dim=0).tolist()
         return dict(self.state)
 
     def build(self) -> nn.Module:

@@ -45,7 +45,7 @@ class UnconditionalStage(Stage):
             "schedule": str(schedule),
         }
         super().__init__(instrument, {**own, **config}, recipe)
-        self.state: dict[str, float] = {}
+        self.state: dict[str, Any] = {}
 
     def specimen(self, batch: int) -> dict[str, Tensor]:
         image = torch.zeros(batch, 1, self.spec.n_mels, self.frames)
@@ -56,7 +56,7 @@ class UnconditionalStage(Stage):
         self.crops = load_crops(
             context.corpus, instrument, self.spec, self.frames, context.progress
         )
-        self.state = fit_range(self.crops.mels["train"], self.spec)
+        self.state = dict(fit_range(self.crops.mels["train"], self.spec))
         return dict(self.state)
 
     def example(self, rng: np.random.Generator, split: str) -> dict[str, np.ndarray]:

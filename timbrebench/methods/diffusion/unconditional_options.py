@@ -28,7 +28,7 @@ class InstrumentOptions:
     objective: str = option("x0", "what the network predicts", choices=("v", "x0", "noise"))
     loss: str = option("l2", "of the prediction", choices=("l1", "l2"))
     weighting: str = option(
-        "min-snr", "of the loss over noise levels", choices=("none", "min-snr", "snr+1")
+        "snr+1", "of the loss over noise levels", choices=("none", "min-snr", "snr+1")
     )
     schedule: str = option(
         "cosine",
