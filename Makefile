@@ -26,7 +26,7 @@ format: .venv/dev
 
 # The long checks of learning and endurance; an hour or two on two cores.
 acceptance: .venv/dev
-	$(BIN)/python -m pytest -m acceptance -p no:xdist --timeout 3600 -ra
+	$(BIN)/python -m pytest -m acceptance -p no:xdist --timeout 10800 -ra
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache .mypy_cache
