@@ -52,7 +52,7 @@ def command(arguments: argparse.Namespace) -> list[str]:
         "methods": ",".join(methods().values()),
         "tasks": f"{TRANSFER},{GENERATE}",
         "metrics": ",".join(dict.fromkeys(metric for _, metric in COLUMNS.values())),
-        "precision": "fp32",  # the published convolutions are some 17 times slower in bf16 on a CPU
+        "precision": "fp32",  # bf16 is far slower on a CPU without its instructions
         "flops": arguments.flops,
         "max-seconds": arguments.max_seconds,
         "out": arguments.out,

@@ -332,6 +332,7 @@ def test_options_chosen_on_validation_tracks_are_told(make, tmp_path):
     chosen = {
         TASK: {
             "values": {"k": 300},
+            "rule": "least error",
             "tried": [{"k": k, FAD: 1.0, JD: 0.5, "sum": 0.6} for k in (100, 300)],
             "tracks": ["v1", "v2"],
         }
@@ -342,7 +343,7 @@ def test_options_chosen_on_validation_tracks_are_told(make, tmp_path):
     (choice,) = summary.choices
     assert (choice.task, choice.values, choice.tracks) == (TASK, "k = 300", ("v1", "v2"))
     assert choice.tried[0] == f"k = 100: {FAD} 1.00, {JD} 0.500, sum 0.600"
-    assert "k = 300 on 2 validation tracks" in to_markdown(summary)
+    assert "k = 300 on 2 validation tracks (least error; tried k = 100" in to_markdown(summary)
     write_html([run], summary, tmp_path / "page.html")
     assert "Options chosen on validation tracks" in (tmp_path / "page.html").read_text()
 

@@ -17,6 +17,7 @@ def choices_of(owned: Mapping[System, Sequence[Evidence]]) -> tuple[Choice, ...]
             seed=evidence.cell.seed,
             task=task,
             values=_values(made.get("values", {})),
+            rule=str(made.get("rule", "")),
             tried=tuple(_tried(entry, made.get("values", {})) for entry in made.get("tried", ())),
             tracks=tuple(map(str, made.get("tracks", ()))),
         )
@@ -46,4 +47,5 @@ def choice_text(choice: Choice) -> str:
     who = f"{choice.label}, seed {choice.seed}, {choice.task}: {choice.values}"
     tracks = len(choice.tracks)
     on = f" on {tracks} validation track{'' if tracks == 1 else 's'}" if tracks else ""
-    return who + on + (f" (tried {'; '.join(choice.tried)})" if choice.tried else "")
+    told = [choice.rule, f"tried {'; '.join(choice.tried)}" if choice.tried else ""]
+    return who + on + (f" ({'; '.join(filter(None, told))})" if any(told) else "")

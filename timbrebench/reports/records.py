@@ -149,6 +149,7 @@ class Choice:
     seed: int
     task: str
     values: str  # 'k = 300'
+    rule: str  # by which
     tried: tuple[str, ...]  # each candidate with what it was judged by
     tracks: tuple[str, ...]
 
