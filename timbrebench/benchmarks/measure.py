@@ -27,9 +27,19 @@ def create_metric(chosen: Chosen) -> Any:
     """The metric, ready to measure. Heavy."""
     if chosen.embedding is None:
         return create(chosen.entry, chosen.values)
-    embedding = create(chosen.embedding, chosen.embedding_values)
-    embedding.info = chosen.embedding.info
-    return create(chosen.entry, chosen.values, embedding)
+    return create(chosen.entry, chosen.values, _embedding(chosen))
+
+
+_embeddings: dict[str, Any] = {}  # of this process: metrics share one, with what it remembers
+
+
+def _embedding(chosen: Chosen) -> Any:
+    assert chosen.embedding is not None
+    key = repr((chosen.embedding.options_class, sorted(chosen.embedding_values.items())))
+    if key not in _embeddings:
+        _embeddings[key] = create(chosen.embedding, chosen.embedding_values)
+        _embeddings[key].info = chosen.embedding.info
+    return _embeddings[key]
 
 
 def missing(metric: Any) -> str:

@@ -205,7 +205,7 @@ def _for_embedding(info: Any, embedding: Any) -> Any:
         measures=measures,
         embedding=embedding.name,
         rate=embedding.rate,
-        default=embedding.default,
+        default=info.default and embedding.default,
     )
 
 

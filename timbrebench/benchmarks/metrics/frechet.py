@@ -15,19 +15,14 @@ algorithms", Interspeech 2019.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.loudness import RULE, at_loudness
-from timbrebench.benchmarks.metrics.memo import by_content
-from timbrebench.core.errors import CannotMeasure
-from timbrebench.core.interfaces import Embedding, SetMetric
+from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric
 from timbrebench.core.records import Clip
 
 GREY_BELOW = 2  # vectors a dimension: a covariance from fewer says little
-_REMEMBERED = 1024  # clips
 
 
 def gaussian(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,64 +52,18 @@ def _root(cov: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
-@dataclass
-class _Embedded:
-    """A set of clips as vectors [n, d], and what came of it."""
-
-    vectors: np.ndarray
-    seconds: float
-    files: int
-    skipped: dict[str, str]  # clip → reason
-
-
-class FrechetAudioDistance(SetMetric):
+class FrechetAudioDistance(EmbeddingMetric):
     """FAD in the space of any embedding."""
-
-    embedding: Embedding
-
-    def __init__(self, options: Any, embedding: Embedding | None = None) -> None:
-        if embedding is None:
-            raise ValueError("FAD needs an embedding")
-        super().__init__(options, embedding)
-        self._embed_samples = by_content(_REMEMBERED)(self._embed_at_loudness)
 
     def measure(
         self, references: Sequence[Clip], estimates: Sequence[Clip]
     ) -> tuple[dict[str, float], dict[str, Any]]:
-        real = self._embed("references", references)
-        made = self._embed("estimates", estimates)
-        info = self.embedding.info
-        n, dimension = made.vectors.shape
-        details = {
-            "n": n,
-            "n_reference": len(real.vectors),
-            "n_files": made.files,
-            "n_reference_files": real.files,
-            "seconds": round(made.seconds, 3),
-            "embedding": info.name,
-            "weights_sha256": info.weights_sha256,
-            "loudness": RULE,
-            "grey": min(n, len(real.vectors)) < GREY_BELOW * dimension,
-            "skipped": {**real.skipped, **made.skipped},
-        }
+        real, made = self.embed(references, estimates)
         value = frechet_distance(*gaussian(real.vectors), *gaussian(made.vectors))
-        return {f"fad_{info.name}": value}, details
+        details = self.details(real, made)
+        return {f"fad_{self.embedding.info.name}": value}, details | {"grey": grey(real, made)}
 
-    def _embed(self, side: str, clips: Sequence[Clip]) -> _Embedded:
-        vectors, seconds, skipped = [], 0.0, {}
-        for index, clip in enumerate(clips):
-            try:
-                vectors.append(self._embed_samples(clip.samples))
-                seconds += clip.seconds
-            except CannotMeasure as error:
-                skipped[f"{side}/{clip.track or index}"] = str(error)
-        count = sum(map(len, vectors))
-        if count < 2:
-            reason = next(iter(skipped.values()), f"there are {len(clips)} clips")
-            raise CannotMeasure(f"the {side} give {count} vectors, at least 2 are needed: {reason}")
-        return _Embedded(np.concatenate(vectors), seconds, len(vectors), skipped)
 
-    def _embed_at_loudness(self, samples: np.ndarray) -> np.ndarray:
-        if not np.isfinite(samples).all():
-            raise CannotMeasure("it has NaN or infinite samples")
-        return self.embedding.embed(Clip(at_loudness(samples), self.embedding.info.rate))
+def grey(real: Embedded, made: Embedded) -> bool:
+    """Whether a set has too few vectors for its covariance."""
+    return min(len(real.vectors), len(made.vectors)) < GREY_BELOW * real.vectors.shape[1]

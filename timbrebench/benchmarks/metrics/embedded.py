@@ -1,0 +1,91 @@
+"""Sets of clips as embedding vectors: what all distances between sets start from."""
+
+# Shapes: n vectors of d dimensions.
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from timbrebench.benchmarks.metrics.loudness import RULE, at_loudness
+from timbrebench.benchmarks.metrics.memo import Memo
+from timbrebench.core.errors import CannotMeasure
+from timbrebench.core.interfaces import Embedding, SetMetric
+from timbrebench.core.records import Clip
+
+_REMEMBERED = 1024  # clips of an embedding
+
+# What several distances need of one embedding is made once.
+_memos: WeakKeyDictionary[Embedding, Memo[np.ndarray]] = WeakKeyDictionary()
+
+
+@dataclass
+class Embedded:
+    """A set of clips as vectors, and what came of it."""
+
+    by_clip: list[np.ndarray] = field(default_factory=list)  # of each clip that has any [n, d]
+    names: list[str] = field(default_factory=list)  # of these clips
+    seconds: float = 0.0
+    skipped: dict[str, str] = field(default_factory=dict)  # clip → reason
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """All of them [n, d], in float64."""
+        return np.concatenate(self.by_clip).astype(np.float64)
+
+
+class EmbeddingMetric(SetMetric):
+    """A distance between two sets in the space of any embedding."""
+
+    embedding: Embedding
+
+    def __init__(self, options: Any, embedding: Embedding | None = None) -> None:
+        if embedding is None:
+            raise ValueError(f"{type(self).__name__} needs an embedding")
+        super().__init__(options, embedding)
+
+    def embed(
+        self, references: Sequence[Clip], estimates: Sequence[Clip]
+    ) -> tuple[Embedded, Embedded]:
+        """Both sets, every clip at one loudness. CannotMeasure where a set gives no 2 vectors."""
+        return self._embed("references", references), self._embed("estimates", estimates)
+
+    def details(self, real: Embedded, made: Embedded) -> dict[str, Any]:
+        """What a row tells of the sets that it is made from."""
+        info = self.embedding.info
+        return {
+            "n": sum(map(len, made.by_clip)),
+            "n_reference": sum(map(len, real.by_clip)),
+            "n_files": len(made.by_clip),
+            "n_reference_files": len(real.by_clip),
+            "seconds": round(made.seconds, 3),
+            "embedding": info.name,
+            "weights_sha256": info.weights_sha256,
+            "loudness": RULE,
+            "skipped": {**real.skipped, **made.skipped},
+        }
+
+    def _embed(self, side: str, clips: Sequence[Clip]) -> Embedded:
+        found = Embedded()
+        memo = _memos.setdefault(self.embedding, Memo(_REMEMBERED))
+        for index, clip in enumerate(clips):
+            name = clip.track or str(index)
+            try:
+                found.by_clip.append(memo.get(clip.samples, self._vectors))
+            except CannotMeasure as error:
+                found.skipped[f"{side}/{name}"] = str(error)
+                continue
+            found.names.append(name)
+            found.seconds += clip.seconds
+        count = sum(map(len, found.by_clip))
+        if count < 2:
+            reason = next(iter(found.skipped.values()), f"there are {len(clips)} clips")
+            raise CannotMeasure(f"the {side} give {count} vectors, at least 2 are needed: {reason}")
+        return found
+
+    def _vectors(self, samples: np.ndarray) -> np.ndarray:
+        if not np.isfinite(samples).all():
+            raise CannotMeasure("it has NaN or infinite samples")
+        return self.embedding.embed(Clip(at_loudness(samples), self.embedding.info.rate))
