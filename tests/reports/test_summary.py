@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from timbrebench.reports.statistics import separated, t_interval
+from timbrebench.core.statistics import separated, t_interval
 from timbrebench.reports.summary import summarise, to_json
 
 JD = "jaccard_melodia16k"

@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from timbrebench.core.statistics import mean, t_interval
 from timbrebench.reports.records import ABSENT, Entry
-from timbrebench.reports.statistics import mean, t_interval
 from timbrebench.reports.systems import Evidence
 
 Row = Mapping[str, Any]
-_APART = ("interval", "grey", "items", "n")  # details that an entry holds in fields of its own
+# Details that an entry holds in fields of its own, or that are too long for a table.
+_APART = ("interval", "grey", "items", "n", "without", "points")
 FEW_VECTORS = 200  # below, sampling bias is above 6 % of the total variance (128 dimensions)
 
 

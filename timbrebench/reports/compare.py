@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from timbrebench.core.statistics import separated
 from timbrebench.reports.records import Beaten, Block, Column, Entry, Line, Rival, Table
-from timbrebench.reports.statistics import separated
 from timbrebench.reports.wording import names_text
 
 

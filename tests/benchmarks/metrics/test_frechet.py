@@ -95,3 +95,20 @@ def test_clips_too_short_are_skipped_and_named() -> None:
     for estimates in ([], [short], noises(1, seconds=1)):
         with pytest.raises(CannotMeasure, match="at least 2 are needed"):
             fad().measure(noises(2), estimates)
+
+
+def test_an_interval_over_clips_is_given_with_what_it_comes_from() -> None:
+    real, made = noises(5), noises(4, tilt=0.3)
+    values, details = fad().measure(real, made)
+    low, high = details["interval"]
+    assert 0 <= low < values["fad_logmel"] < high
+    assert details["without"].keys() == {"t0", "t1", "t2", "t3"}
+    fewer, _ = fad().measure(real, made[1:])
+    assert details["without"]["t0"] == pytest.approx(fewer["fad_logmel"])
+    _, details = fad().measure(real, made[:2])
+    assert "interval" not in details  # two clips tell nothing of a third
+
+
+def test_of_many_clips_groups_are_left_out() -> None:
+    _, details = fad().measure(noises(3), noises(25, seconds=1.0))
+    assert len(details["interval"]) == 2 and "without" not in details

@@ -2,7 +2,8 @@
 
 # Shapes: n vectors of d dimensions.
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,8 +15,11 @@ from timbrebench.benchmarks.metrics.memo import Memo
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.interfaces import Embedding, SetMetric
 from timbrebench.core.records import Clip
+from timbrebench.core.statistics import FEWEST, jackknife_interval
 
 _REMEMBERED = 1024  # clips of an embedding
+GROUPS = 20  # of clips, left out one after the other, where there are more clips
+
 
 # What several distances need of one embedding is made once.
 _memos: WeakKeyDictionary[Embedding, Memo[np.ndarray]] = WeakKeyDictionary()
@@ -89,3 +93,29 @@ class EmbeddingMetric(SetMetric):
         if not np.isfinite(samples).all():
             raise CannotMeasure("it has NaN or infinite samples")
         return self.embedding.embed(Clip(at_loudness(samples), self.embedding.info.rate))
+
+
+def jackknifed(
+    value: float,
+    made: Embedded,
+    distance: Callable[[np.ndarray], float],
+    least: float = -math.inf,
+) -> dict[str, Any]:
+    """The 95 % interval of a distance over clips, as details of its row, and the distances
+    ``without`` each clip in turn; of many clips, without each of GROUPS groups of them.
+    A distance cannot be under ``least``."""
+    clips = [clip.astype(np.float64) for clip in made.by_clip]
+    count = min(len(clips), GROUPS)
+    if count < FEWEST:
+        return {}
+    groups = [range(g, len(clips), count) for g in range(count)]
+    kept = [np.concatenate([c for i, c in enumerate(clips) if i not in g]) for g in groups]
+    if min(map(len, kept)) < 2:
+        return {}
+    without = [distance(vectors) for vectors in kept]
+    interval = jackknife_interval(value, without)
+    assert interval is not None
+    details: dict[str, Any] = {"interval": [max(least, interval[0]), interval[1]]}
+    if count == len(clips):
+        details["without"] = dict(zip(made.names, without, strict=True))
+    return details

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric
+from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric, jackknifed
 from timbrebench.core.records import Clip
 
 GREY_BELOW = 2  # vectors a dimension: a covariance from fewer says little
@@ -34,16 +34,26 @@ def gaussian(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def frechet_distance(
     mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray
 ) -> float:
-    """Squared Fréchet distance of two Gaussians: means [d], covariances [d, d].
+    """Squared Fréchet distance of two Gaussians: means [d], covariances [d, d]."""
+    return DistanceTo(mean1, cov1)(mean2, cov2)
+
+
+class DistanceTo:
+    """The Fréchet distance to one Gaussian, whose root is taken once.
 
     tr (Σ1 Σ2)^½ is the sum of the roots of the eigenvalues of Σ1^½ Σ2 Σ1^½, which is symmetric:
     unlike a matrix root of Σ1 Σ2 it is always real, also where a covariance is singular.
     """
-    root1 = _root(np.asarray(cov1, np.float64))
-    eigenvalues = np.linalg.eigvalsh(root1 @ np.asarray(cov2, np.float64) @ root1)
-    shared = np.sqrt(eigenvalues.clip(min=0)).sum()
-    between = np.square(np.asarray(mean1, np.float64) - mean2).sum()
-    return max(0.0, float(between + np.trace(cov1) + np.trace(cov2) - 2 * shared))
+
+    def __init__(self, mean: np.ndarray, cov: np.ndarray) -> None:
+        self.mean, self.root = np.asarray(mean, np.float64), _root(np.asarray(cov, np.float64))
+        self.trace = float(np.trace(cov))
+
+    def __call__(self, mean: np.ndarray, cov: np.ndarray) -> float:
+        eigenvalues = np.linalg.eigvalsh(self.root @ np.asarray(cov, np.float64) @ self.root)
+        shared = np.sqrt(eigenvalues.clip(min=0)).sum()
+        between = np.square(self.mean - mean).sum()
+        return max(0.0, float(between + self.trace + np.trace(cov) - 2 * shared))
 
 
 def _root(cov: np.ndarray) -> np.ndarray:
@@ -59,9 +69,15 @@ class FrechetAudioDistance(EmbeddingMetric):
         self, references: Sequence[Clip], estimates: Sequence[Clip]
     ) -> tuple[dict[str, float], dict[str, Any]]:
         real, made = self.embed(references, estimates)
-        value = frechet_distance(*gaussian(real.vectors), *gaussian(made.vectors))
-        details = self.details(real, made)
-        return {f"fad_{self.embedding.info.name}": value}, details | {"grey": grey(real, made)}
+        to_real = DistanceTo(*gaussian(real.vectors))
+
+        def distance(vectors: np.ndarray) -> float:
+            return to_real(*gaussian(vectors))
+
+        value = distance(made.vectors)
+        details = self.details(real, made) | {"grey": grey(real, made)}
+        details |= jackknifed(value, made, distance, least=0.0)
+        return {f"fad_{self.embedding.info.name}": value}, details
 
 
 def grey(real: Embedded, made: Embedded) -> bool:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.embedded import EmbeddingMetric
+from timbrebench.benchmarks.metrics.embedded import EmbeddingMetric, jackknifed
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.records import Clip
 from timbrebench.core.seeds import generator
@@ -44,8 +44,16 @@ class KernelAudioDistance(EmbeddingMetric):
         bandwidth = median_distance(real.vectors)
         if not bandwidth > 0:
             raise CannotMeasure("more than half of the references' vectors are one and the same")
-        value = SCALE * squared_mmd(real.vectors, made.vectors, bandwidth)
+        within = _within(real.vectors, bandwidth)
+
+        def distance(vectors: np.ndarray) -> float:
+            between = _kernel_sum(real.vectors, vectors, bandwidth)
+            between /= len(real.vectors) * len(vectors)
+            return SCALE * (within + _within(vectors, bandwidth) - 2 * between)
+
+        value = distance(made.vectors)
         details = self.details(real, made) | {"bandwidth": bandwidth}
+        details |= jackknifed(value, made, distance)
         return {f"kad_{self.embedding.info.name}": value}, details
 
 
@@ -63,10 +71,14 @@ def median_distance(vectors: np.ndarray) -> float:
 
 def squared_mmd(x: np.ndarray, y: np.ndarray, bandwidth: float) -> float:
     """The unbiased squared maximum mean discrepancy of vectors [n, d] and [m, d], n, m ≥ 2."""
-    n, m = len(x), len(y)
-    within_x = (_kernel_sum(x, x, bandwidth) - n) / (n * (n - 1))  # k(x, x) = 1 left out
-    within_y = (_kernel_sum(y, y, bandwidth) - m) / (m * (m - 1))
-    return within_x + within_y - 2 * _kernel_sum(x, y, bandwidth) / (n * m)
+    between = _kernel_sum(x, y, bandwidth) / (len(x) * len(y))
+    return _within(x, bandwidth) + _within(y, bandwidth) - 2 * between
+
+
+def _within(x: np.ndarray, bandwidth: float) -> float:
+    """The mean kernel of two different vectors of a set."""
+    n = len(x)
+    return (_kernel_sum(x, x, bandwidth) - n) / (n * (n - 1))  # k(x, x) = 1 left out
 
 
 def _kernel_sum(x: np.ndarray, y: np.ndarray, bandwidth: float) -> float:
