@@ -35,7 +35,7 @@ _embeddings: dict[str, Any] = {}  # of this process: metrics share one, with wha
 
 def _embedding(chosen: Chosen) -> Any:
     assert chosen.embedding is not None
-    key = repr((chosen.embedding.options_class, sorted(chosen.embedding_values.items())))
+    key = repr((chosen.embedding.info.factory, sorted(chosen.embedding_values.items())))
     if key not in _embeddings:
         _embeddings[key] = create(chosen.embedding, chosen.embedding_values)
         _embeddings[key].info = chosen.embedding.info

@@ -10,11 +10,17 @@ from timbrebench.reports.records import Column, Entry
 ORDER = (
     "fad_vggish",
     "fad_logmel",
+    "kad_vggish",
+    "kad_logmel",
     "jaccard_melodia16k",
     "jaccard_melodia16k_voiced",
+    "jaccard_melodia16k_precision",
+    "jaccard_melodia16k_recall",
     "jaccard_melodia16k_cut",
     "jaccard_cifka8k",
     "jaccard_cifka8k_voiced",
+    "jaccard_cifka8k_precision",
+    "jaccard_cifka8k_recall",
     "voiced_fraction",
     "mel_l1",
     "level_error_db",
@@ -28,9 +34,13 @@ ORDER = (
 HEADLINE_COSTS = ("train_seconds", "real_time_factor", "peak_rss_bytes", "parameters")
 # Left out where there is little width (terminal, LaTeX); HTML, Markdown and CSV have them.
 SECONDARY = (
+    "jaccard_melodia16k_precision",
+    "jaccard_melodia16k_recall",
     "jaccard_melodia16k_cut",
     "jaccard_cifka8k",
     "jaccard_cifka8k_voiced",
+    "jaccard_cifka8k_precision",
+    "jaccard_cifka8k_recall",
     "voiced_fraction",
     "peak_rss_bytes",
 )

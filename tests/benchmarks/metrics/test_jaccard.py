@@ -51,6 +51,20 @@ def test_frame_distances_by_hand() -> None:
     assert voiced.tolist() == [True, True, True, True, False]
 
 
+def test_precision_and_recall_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of the estimate's four pitches are right, and two of the reference's three are found."""
+    reference, estimate = roll({60, 64}, {60}, set()), roll({60}, {60, 62}, {70})
+    rolls = iter([reference, estimate, reference, roll(set(), set(), set())])
+    monkeypatch.setattr(pitch, "melodia16k", lambda samples: next(rolls))
+    signal = tone(69, 16000)
+    values = measure("melodia16k", signal, signal)
+    assert values["jaccard_melodia16k_precision"] == pytest.approx(2 / 4)
+    assert values["jaccard_melodia16k_recall"] == pytest.approx(2 / 3)
+    silent = measure("melodia16k", signal, signal)
+    assert silent["jaccard_melodia16k_recall"] == 0
+    assert "jaccard_melodia16k_precision" not in silent  # nothing was played, right or wrong
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_tone_is_its_pitch_and_a_semitone_off_is_another(variant: str) -> None:
     rate = VARIANTS[variant][1]

@@ -5,9 +5,11 @@ Conventions
 Per frame, A is the set of pitches (semitones) in the reference and B that in the estimate, and
 the frame's distance is 1 - |A∩B| / |A∪B|. A frame in which neither has a pitch counts 0, and the
 value is the mean over frames; ``_voiced`` leaves such frames out, so that rests do not improve
-it. ``voiced_fraction`` is the share of frames in which the reference has a pitch. A constant
-signal has no pitches. Copying the source scores well here: never read it without a measure of
-timbre beside it.
+it. ``_precision`` is the share of the estimate's pitches, over all frames, that the reference has
+too; ``_recall`` that of the reference's which the estimate has: silence costs recall alone,
+invented notes precision. ``voiced_fraction`` is the share of frames in which the reference has a
+pitch. A constant signal has no pitches. Copying the source scores well here: never read it
+without a measure of timbre beside it.
 
 Of a generated pair the first half is the reference, and ``voiced_fraction`` is its share. The
 distance is near 0 where the halves play the same notes and near 1 where they do not, related or
@@ -64,11 +66,17 @@ def frame_distances(reference: np.ndarray, estimate: np.ndarray) -> tuple[np.nda
 
 
 def _distances(name: str, reference: np.ndarray, estimate: np.ndarray) -> dict[str, float]:
-    """The mean over frames, and that over voiced ones if there are any."""
+    """The mean over frames, and that over voiced ones if there are any; precision and recall
+    where there is what they are shares of."""
     distances, voiced = frame_distances(reference, estimate)
     values = {name: float(distances.mean())}
     if voiced.any():
         values[f"{name}_voiced"] = float(distances[voiced].mean())
+    common = int((reference & estimate).sum())
+    if estimate.any():
+        values[f"{name}_precision"] = common / int(estimate.sum())
+    if reference.any():
+        values[f"{name}_recall"] = common / int(reference.sum())
     return values
 
 

@@ -16,11 +16,14 @@ METRICS: list[MetricInfo] = [
         measures=(
             Measure("jaccard_melodia16k", "", _BETTER_LOW),
             Measure("jaccard_melodia16k_voiced", "", _BETTER_LOW),
+            Measure("jaccard_melodia16k_precision", "", _BETTER_HIGH),
+            Measure("jaccard_melodia16k_recall", "", _BETTER_HIGH),
             Measure("jaccard_melodia16k_cut", "s"),
             Measure("voiced_fraction", ""),
         ),
         kinds=("transfer", "pair"),
         against_source=True,
+        version="2",
     ),
     MetricInfo(
         "jaccard_cifka8k",
@@ -30,10 +33,13 @@ METRICS: list[MetricInfo] = [
         measures=(
             Measure("jaccard_cifka8k", "", _BETTER_LOW),
             Measure("jaccard_cifka8k_voiced", "", _BETTER_LOW),
+            Measure("jaccard_cifka8k_precision", "", _BETTER_HIGH),
+            Measure("jaccard_cifka8k_recall", "", _BETTER_HIGH),
         ),
         kinds=("transfer", "pair"),
         rate=8000,
         against_source=True,
+        version="2",
     ),
     MetricInfo(
         "level_error_db",
@@ -102,6 +108,7 @@ METRICS: list[MetricInfo] = [
         kinds=KINDS,
         measures=(Measure("fad", "", _BETTER_LOW),),
         embedding="*",
+        version="2",
     ),
     MetricInfo(
         "kad",
