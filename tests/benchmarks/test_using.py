@@ -146,6 +146,13 @@ def test_a_cell_that_its_code_has_outgrown(palette: Path) -> None:
         opened(palette).player(BELL_BOW)
 
 
+def test_changed_code_is_told(palette: Path) -> None:
+    assert not opened(palette).player(BELL_BOW).notes
+    changed(palette / "cell.json", code="another")
+    (note,) = opened(palette).player(BELL_BOW).notes
+    assert "code of palette has changed" in note and "train it again" in note
+
+
 def test_a_device_that_is_not_here_gives_way_to_the_cpu(palette: Path) -> None:
     changed(palette / "cell.json", device="cuda:99")
     player = opened(palette).player(BELL_BOW)

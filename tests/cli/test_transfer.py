@@ -1,5 +1,6 @@
 """``bench transfer``: any sound in; as long, as loud and without seams out; mistakes in words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,21 @@ def test_parts_of_long_sound_join_as_if_it_were_one(
     source = written(tmp_path / "in.wav", drone(6.3, 16000), 16000)
     out = transfer(cell_of(tmp_path, "copy", "bell:bow"), source, tmp_path / "out.wav")
     np.testing.assert_allclose(out, sf.read(source)[0], atol=1e-3)
+
+
+def test_parts_keep_the_level_of_what_they_are_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever level a method works at: quiet music before loud music stays quiet."""
+
+    class Loud:
+        def transfer(self, clip, task, styles, seed, listen):
+            return replace(clip, samples=audio.match_rms(clip.samples, 0.5))
+
+    monkeypatch.setattr(sound, "PART_SECONDS", 3)
+    samples = drone(24)
+    samples[: 12 * RATE] *= 0.03
+    made = sound.convert(Loud(), sound.Sound(samples, RATE), None, [], 0)
+    for part in (slice(0, 8 * RATE), slice(14 * RATE, 22 * RATE)):
+        assert audio.rms(made[part]) == pytest.approx(audio.rms(samples[part]), rel=0.05)
 
 
 def test_parts_of_long_sound_have_no_seams_either(

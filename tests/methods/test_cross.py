@@ -11,7 +11,7 @@ from timbrebench.core.options import build, describe, resolve
 from timbrebench.core.records import Clip, Task
 from timbrebench.core.seeds import generator
 from timbrebench.core.training import TrainPlan, train
-from timbrebench.methods.cross.model import DEFAULT_K, Cross, start_of
+from timbrebench.methods.cross.model import DEFAULT_K, Cross, times_of
 from timbrebench.methods.cross.plugin import INFO, Options
 from timbrebench.methods.diffusion.envelope import envelope
 from timbrebench.methods.diffusion.instrument import gain_to, schedule_of
@@ -131,14 +131,18 @@ def test_the_envelope_is_led_to_the_targets_as_far_as_there_is_noise(corpus, tra
 # ---------------------------------------------------------------------------- k and s
 
 
-def test_s_matches_k_unless_it_is_given():
-    assert start_of(Options()) == (DEFAULT_K, 25)
-    matched = [start_of(Options(k=k))[1] for k in (0, 100, 200, 300, 400, 500)]
-    assert matched == [50, 40, 30, 20, 10, 0]
-    assert start_of(Options(k=100, s=0)) == (100, 0)
-    assert start_of(Options(k=250, steps=10))[1] == 5
+def test_denoising_begins_where_the_noise_ends_unless_s_is_given():
+    assert DEFAULT_K == 250
+    for k, steps, count in ((100, 50, 10), (250, 50, 25), (500, 50, 50), (230, 10, 5), (50, 4, 1)):
+        times = times_of(Options(k=k, steps=steps))
+        assert float(times[0]) == pytest.approx(k / 500) and float(times[-1]) == 0
+        assert len(times) == count + 1
+    assert times_of(Options(k=0)).tolist() == [0]
+    published = times_of(Options(k=100, s=0))
+    assert float(published[0]) == 1 and len(published) == 51
+    assert len(times_of(Options(k=100, s=40))) == 11
     with pytest.raises(BenchError, match="step 20 of 10"):
-        start_of(Options(k=0, s=20, steps=10))
+        times_of(Options(k=0, s=20, steps=10))
 
 
 def test_options_are_read_when_a_task_is_done(corpus, trained):
@@ -156,7 +160,7 @@ def test_options_are_read_when_a_task_is_done(corpus, trained):
 def test_the_start_step_acts_beside_k(corpus, trained):
     clips = sources(corpus)[:1]
     matched, early = (crossed(corpus, trained, clips, k=200, s=s).values[0] for s in (6, 2))
-    np.testing.assert_array_equal(matched, crossed(corpus, trained, clips, k=200).values[0])
+    np.testing.assert_allclose(matched, crossed(corpus, trained, clips, k=200).values[0], atol=1e-5)
     assert np.abs(matched - early).mean() > 0.01
 
 

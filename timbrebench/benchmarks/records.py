@@ -14,6 +14,7 @@ def describe(cell: Cell, config: RunConfig) -> dict[str, Any]:
         "label": cell.method.label,
         "method": cell.method.name,
         "options": dict(cell.method.values),
+        "code": cell.method.code,
         "control": cell.control,
         "supervision": cell.supervision,
         "dataset": cell.dataset.label,

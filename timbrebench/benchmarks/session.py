@@ -81,7 +81,8 @@ class Session:
     def to_choose(self) -> dict[str, tuple[Any, ...]]:
         """The sampling options that were left open, and the candidates for each."""
         values = self.cell["options"]
-        return {k: v for k, v in self.entry.info.chosen.items() if values.get(k) is None}
+        candidates = self.method.candidates(self.entry.info.chosen)
+        return {k: v for k, v in candidates.items() if values.get(k) is None}
 
     def use(self, values: Mapping[str, Any]) -> None:
         """Makes the method sample with other values of these options."""

@@ -94,12 +94,14 @@ def _converted(
     seed: int,
     listen: Callable[[float], None],
 ) -> np.ndarray:
-    """[n] → [n]: padded with silence where the method gives less."""
+    """[n] → [n] at the same RMS level, whatever level the method works at; padded with silence
+    where it gives less."""
     if audio.rms(clip.samples) == 0:
         return np.zeros_like(clip.samples)
     made = player.transfer(clip, task, styles, seed, listen)
     samples = audio.resample(made.samples, made.rate, clip.rate)[: len(clip.samples)]
-    return np.pad(samples, (0, len(clip.samples) - len(samples)))
+    padded = np.pad(samples, (0, len(clip.samples) - len(samples)))
+    return audio.match_rms(padded, audio.rms(clip.samples))
 
 
 def cross_fade(old: np.ndarray, new: np.ndarray) -> np.ndarray:

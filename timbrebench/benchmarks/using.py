@@ -130,15 +130,24 @@ class FinishedCell:
         """Its method, ready for a task, with sampling options as ``given`` (texts)."""
         values = self._sampling_options(given or {})
         known = {**self.record["options"], **values}
-        candidates = self.session.entry.info.chosen if task.kind == "transfer" else {}
-        chosen, notes = self._chosen_for(task, [n for n in candidates if known.get(n) is None])
+        open_ones = [n for n in self._candidates if known.get(n) is None]
+        chosen, notes = self._chosen_for(task, open_ones if task.kind == "transfer" else [])
         device, note = _available(self.session.device)
         session = Session({**self.record, "options": known | chosen, "device": device})
         without = _open_corpus(session)
         with self._fitting():
             session.stages  # noqa: B018 (a method may learn from it what its cell is)
             trained = self._trained(session)
-        return Player(session, trained, self.label, without, [*notes, *note])
+        return Player(session, trained, self.label, without, [*notes, *note, *self._outgrown])
+
+    @property
+    def _outgrown(self) -> list[str]:
+        """Words on a method whose code has changed since it was trained."""
+        if self.record.get("code", self.session.entry.code) == self.session.entry.code:
+            return []
+        name = self.session.entry.name
+        told = f"the code of {name} has changed since {self.label} was trained"
+        return [f"{told}: if it fails, or sounds wrong, train it again"]
 
     def _sampling_options(self, given: Mapping[str, str]) -> dict[str, Any]:
         owner = self.session.entry.name
@@ -156,11 +165,16 @@ class FinishedCell:
                 )
         return {name: specs[name].parse(text, owner) for name, text in given.items()}
 
+    @property
+    def _candidates(self) -> Mapping[str, tuple[Any, ...]]:
+        with self._fitting():
+            return self.session.method.candidates(self.session.entry.info.chosen)
+
     def _chosen_for(self, task: Task, names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         """Values of options that the benchmark chooses, and words on where they come from."""
         outcome = read_or_none(self.store.cell(self.key) / "outcome.json") or {}
         known = (outcome.get("chosen") or {}).get(task.name, {}).get("values", {})
-        candidates = self.session.entry.info.chosen
+        candidates = self._candidates
         values = {n: known.get(n, candidates[n][len(candidates[n]) // 2]) for n in names}
         notes = [
             f"{name}={value}, "

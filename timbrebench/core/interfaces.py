@@ -228,6 +228,11 @@ class Method(ABC):
         """
         return ()
 
+    def candidates(self, declared: Mapping[str, tuple[Any, ...]]) -> Mapping[str, tuple[Any, ...]]:
+        """The candidates for the options that the benchmark chooses: those that the info's
+        ``chosen`` declares, unless other options make some of them meaningless."""
+        return declared
+
     def setup(self, corpus: Corpus, trained: Mapping[str, Trained], device: str) -> None:
         """Called once before inference, with every stage finished."""
         self.corpus, self.trained, self.device = corpus, trained, device

@@ -7,8 +7,8 @@ M, T = 128, 50
 
 def test_an_envelope_is_the_mean_height_of_a_band_above_silence():
     clip = torch.full((M, T), 0.5)
-    clip[:, ::2] = -1.0  # silent every other frame
-    torch.testing.assert_close(envelope(clip), torch.full((M,), 0.375))
+    clip[:, ::2] = 0.0
+    torch.testing.assert_close(envelope(clip), torch.full((M,), 0.625))
 
 
 def test_a_single_band_is_spread_over_its_neighbours():
@@ -40,3 +40,12 @@ def test_silence_stays_silent_and_no_band_is_raised_without_limit():
     torch.testing.assert_close(lead(silent, torch.ones(M), 1.0), silent, atol=0, rtol=0)
     faint = torch.full((M, T), -0.98)
     torch.testing.assert_close(lead(faint, torch.ones(M), 1.0), (faint + 1) * MOST - 1)
+
+
+def test_rests_are_no_part_of_an_envelope():
+    """With or without a rest behind it, what sounds is led alike."""
+    clip = torch.rand(M, T, generator=torch.Generator().manual_seed(0)) - 0.5
+    rested = torch.cat([clip, torch.full((M, 3 * T), -1.0)], dim=1)
+    torch.testing.assert_close(envelope(rested), envelope(clip))
+    aim = torch.full((M,), 0.3)
+    torch.testing.assert_close(lead(rested, aim, 0.7)[:, :T], lead(clip, aim, 0.7))

@@ -150,3 +150,16 @@ def test_style_is_listened_to(options_of, trained, last_validation, tmp_path, va
     losses = last_validation(tmp_path / "diffusion")
     right, wrong = losses["valid_loss_by_right_style"], losses["valid_loss_by_wrong_style"]
     assert right < 0.7 and wrong > 1.03 * right
+
+
+@pytest.mark.parametrize(
+    ("variant", "starts"), [("content", (0.9, 1.0)), ("noise", (0.5, 0.75, 0.9))]
+)
+def test_what_is_chosen_makes_sense_for_the_variant(variant, starts):
+    """Without the content view, pure noise would know nothing of the source."""
+    found = LatentDiffusion(Options(variant=variant)).candidates(INFO.chosen)
+    assert found == {"guidance": INFO.chosen["guidance"], "start_noise": starts}
+
+
+def test_the_published_system_has_nothing_to_choose():
+    assert LatentDiffusion(Options(variant="published")).candidates(INFO.chosen) == {}

@@ -18,6 +18,7 @@ from timbrebench.methods.cross.plugin import Options
 from timbrebench.methods.diffusion.envelope import lead
 from timbrebench.methods.diffusion.instrument import (
     InstrumentStage,
+    check_sizes,
     frames_of,
     gain_to,
     instruments_of,
@@ -40,7 +41,8 @@ class Cross(Method):
         return self.mel or preset(self.options.mel)
 
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
-        start_of(self.options)  # options that contradict each other are refused before training
+        times_of(self.options)  # options that contradict each other are refused before training
+        check_sizes("cross", self.options, self.spec)
         needed = instruments_of(tasks, sources=self.options.start == "inversion")
         return [InstrumentStage(name, self.options, self.spec) for name in needed]
 
@@ -77,14 +79,14 @@ class Cross(Method):
 
     def _led(self, source: Tensor, target: str) -> Tensor:
         """[M, T] with an envelope nearer to the target's: as near as the noise at k is strong."""
-        _, sigma = schedule_of(self.options)(torch.tensor(start_of(self.options)[0] / STEPS))
+        _, sigma = schedule_of(self.options)(torch.tensor(forward_steps(self.options) / STEPS))
         aim = torch.tensor(self.trained[target].state["envelope"])
         return lead(source, aim, float(sigma))
 
     def _cross(self, x0: Tensor, task: Task, rng: np.random.Generator) -> Tensor:
         """[B, 1, M, S]: k steps towards noise, then the target's model from step s."""
         options, schedule = self.options, schedule_of(self.options)
-        k, s = start_of(options)
+        k = forward_steps(options)
 
         def draw() -> Tensor:
             return one_noise(rng, (1, *x0.shape[1:])).to(x0)
@@ -94,7 +96,7 @@ class Cross(Method):
         else:
             x = diffuse(x0, draw(), *schedule(torch.tensor(k / STEPS, dtype=torch.float64)))
         denoise = denoiser(self.trained[task.target].module, schedule, options.objective)
-        return SAMPLERS[options.sampler](denoise, schedule, x, time_grid(options.steps)[s:], draw)
+        return SAMPLERS[options.sampler](denoise, schedule, x, times_of(options), draw)
 
     def _invert(self, x0: Tensor, source: str, k: int) -> Tensor:
         """The source's model run backwards to step k: DDIM with rising times (Su et al. 2022).
@@ -111,13 +113,20 @@ class Cross(Method):
         return ddim(denoise, schedule, x0, time_grid(count, 1 / STEPS, k / STEPS))
 
 
-def start_of(options: Options) -> tuple[int, int]:
-    """(k, s): forward steps of STEPS, and the sampling step that denoising starts at."""
-    k = DEFAULT_K if options.k is None else options.k
-    s = round(options.steps * (1 - k / STEPS)) if options.s is None else options.s
-    if s > options.steps:
+def forward_steps(options: Options) -> int:
+    """k of STEPS."""
+    return DEFAULT_K if options.k is None else options.k
+
+
+def times_of(options: Options) -> Tensor:
+    """The falling times at which noise is removed. Those that match k begin where k ends; those
+    from a given step s are the grid from pure noise, wherever k ended."""
+    if options.s is None:
+        k = forward_steps(options)
+        return time_grid(max(1, round(options.steps * k / STEPS)) if k else 0, k / STEPS)
+    if options.s > options.steps:
         raise BenchError(
-            f"cross: denoising cannot start at step {s} of {options.steps}.",
+            f"cross: denoising cannot start at step {options.s} of {options.steps}.",
             hint="Set cross.s to none, or to no more than cross.steps.",
         )
-    return k, s
+    return time_grid(options.steps)[options.s :]

@@ -19,8 +19,8 @@ class Options(InstrumentOptions):
     )
     match: str = option(
         "envelope",
-        "what of the source is fitted to the target before noise is added: its level, or its "
-        "spectral envelope too, as far as the noise is strong",
+        "what of the source is fitted to the target before noise is added: its level, or, unless "
+        "start is inversion, its spectral envelope too, as far as the noise is strong",
         affects="sampling",
         choices=("level", "envelope"),
     )

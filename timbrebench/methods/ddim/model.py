@@ -16,6 +16,7 @@ from timbrebench.methods.ddim.context import condition_of
 from timbrebench.methods.ddim.plugin import Options
 from timbrebench.methods.ddim.stage import ClipStage, frames_of, schedule_of
 from timbrebench.methods.diffusion.samplers import Network, denoiser, sampler_of, time_grid
+from timbrebench.methods.diffusion.sizes import check_levels, check_widths
 from timbrebench.methods.diffusion.windows import over_windows, whole_windows
 
 
@@ -30,6 +31,10 @@ class Ddim(Method):
 
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
         sampler_of(self.options.sampler, self.options.eta)  # refused before training, if at all
+        published = self.options.variant == "published"
+        check_widths("ddim", self.options.widths, 8, fewest=2)
+        patch = 1 if published else self.options.patch
+        check_levels("ddim", patch, len(self.options.widths), bands=self.spec.n_mels)
         instruments = sorted({task.target for task in tasks})
         return [ClipStage(name, self.options, self.spec) for name in instruments]
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from timbrebench.methods.diffusion.embedding import Fourier
-from timbrebench.methods.diffusion.unet import Residual, zeroed
+from timbrebench.methods.diffusion.unet import Residual, heads_of, zeroed
 
 ROWS = 8  # of the image that is looked at: a larger one is averaged down to it
 HEAD = 32  # channels of an attention head
@@ -26,7 +26,7 @@ class PooledAttention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.heads = max(1, channels // HEAD)
+        self.heads = heads_of(channels, HEAD)
         self.norm = nn.GroupNorm(min(8, channels // 4), channels)
         self.q = nn.Conv2d(channels, channels, 1)
         self.kv = nn.Conv2d(channels, 2 * channels, 1)

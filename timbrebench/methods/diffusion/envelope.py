@@ -1,9 +1,8 @@
 """The spectral envelope of a clip, led towards that of an instrument.
 
-An envelope is the mean of each band over time, smoothed over bands. Noise that drowns a melody
-leaves it standing, because it is the same in every frame: the target's model then plays on with
-the source's tone. Led to the target's first, as far as the noise is strong, vibraphone to piano
-came out with half the FAD and kept more of its notes (docs/methods.md).
+An envelope is the mean of each band over the frames that sound, smoothed over bands. Noise that
+drowns a melody leaves it standing, because it is the same in every frame: the target's model then
+plays on with the source's tone.
 """
 
 # Shapes: M mel bands, T frames.
@@ -14,11 +13,14 @@ from torch import Tensor
 
 BANDS = 32  # what is left of the bands: the width of the smoothing is M / BANDS
 MOST = 3.0  # the greatest factor of a band
+SOUNDING = 0.25  # mean height of a frame that is no rest, relative to the greatest
 
 
 def envelope(normalised: Tensor) -> Tensor:
     """A normalised log-mel [M, T] in -1..1 → [M] in 0..1, where 0 is silence."""
-    heights = (normalised.clamp(-1, 1).mean(dim=-1) + 1) / 2
+    frames = (normalised.clamp(-1, 1) + 1) / 2  # [M, T]
+    of_frames = frames.mean(dim=0)
+    heights = frames[:, of_frames >= SOUNDING * of_frames.max()].mean(dim=-1)
     width = len(heights) / BANDS
     reach = int(np.ceil(3 * width))
     offsets = torch.arange(-reach, reach + 1, dtype=heights.dtype)

@@ -22,6 +22,7 @@ from timbrebench.methods.diffusion.schedules import (
     Shifted,
     ZeroTerminal,
 )
+from timbrebench.methods.diffusion.sizes import check_levels, check_widths
 from timbrebench.methods.diffusion.unconditional import UnconditionalStage
 from timbrebench.methods.diffusion.unconditional_options import InstrumentOptions
 from timbrebench.methods.diffusion.unet import UNet
@@ -80,6 +81,14 @@ def instruments_of(tasks: Iterable[Task], *, sources: bool = False) -> list[str]
         elif sources and task.source:
             found.add(task.source)
     return sorted(found)
+
+
+def check_sizes(owner: str, options: InstrumentOptions, spec: MelSpec) -> None:
+    """An error in words where no network of these sizes can be built."""
+    published = options.variant == "published"
+    check_widths(owner, options.widths, 32 if published else 8, fewest=2 if published else 1)
+    patch = 1 if published else options.patch
+    check_levels(owner, patch, len(options.widths), bands=spec.n_mels)  # frames are padded
 
 
 def frames_of(options: InstrumentOptions, spec: MelSpec) -> int:

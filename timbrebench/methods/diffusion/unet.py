@@ -47,12 +47,18 @@ class Residual(nn.Module):
         return self.skip(x) + self.conv2(F.silu(h))
 
 
+def heads_of(channels: int, head: int) -> int:
+    """How many heads of about ``head`` channels the channels divide into."""
+    most = max(1, channels // head)
+    return next(count for count in range(most, 0, -1) if channels % count == 0)
+
+
 class Attention(nn.Module):
     """[B, C, H, W] → the same: each place looks at every other one."""
 
     def __init__(self, channels: int, head: int = 32) -> None:
         super().__init__()
-        self.heads = max(1, channels // head)
+        self.heads = heads_of(channels, head)
         self.norm = _norm(channels)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = zeroed(nn.Linear(channels, channels))

@@ -16,6 +16,7 @@ from timbrebench.core.overlap import one_noise
 from timbrebench.core.records import Corpus, Mels, Task
 from timbrebench.methods.diffusion.instrument import (
     InstrumentStage,
+    check_sizes,
     frames_of,
     instruments_of,
     schedule_of,
@@ -41,6 +42,7 @@ class Double(Method):
 
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
         split_of(self.options)  # an impossible one is refused before training
+        check_sizes("double", self.options, self.spec)
         return [InstrumentStage(i, self.options, self.spec) for i in instruments_of(tasks)]
 
     @torch.inference_mode()

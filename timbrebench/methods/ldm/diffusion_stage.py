@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from timbrebench.core import mel
 from timbrebench.core.interfaces import Recipe, Stage, StageContext
+from timbrebench.methods.diffusion.losses import by_time
 from timbrebench.methods.diffusion.parameterisation import diffuse, target_of, weight_of
 from timbrebench.methods.diffusion.schedules import CosineAngle, level_of
 from timbrebench.methods.ldm import autoencoder_stage, content, data, latents
@@ -23,8 +24,6 @@ from timbrebench.methods.ldm.autoencoder import SCALE
 from timbrebench.methods.ldm.plugin import Options
 from timbrebench.methods.ldm.style import ContentEncoder, Style, StyleEncoder
 from timbrebench.methods.ldm.unet import UNet
-
-LEVELS = 4  # of noise, that the loss is logged by
 
 
 class LatentDenoiser(nn.Module):
@@ -139,7 +138,7 @@ class DiffusionStage(Stage):
         assert isinstance(module, LatentDenoiser)
         style = module.style.drop(module.style(batch["style"]), batch["keep_style"])
         errors, weight = self._errors(module, batch, style)  # [B], [B]
-        parts = {"loss": (weight * errors).mean(), **by_level(errors, batch["t"])}
+        parts = {"loss": (weight * errors).mean(), **by_time(errors, batch["t"])}
         if not module.training:
             parts |= self._gap(module, batch)
         return parts
@@ -170,17 +169,6 @@ class DiffusionStage(Stage):
 def schedule_of(objective: str) -> CosineAngle:
     """Cosine down to no signal; noise prediction needs a rest of it."""
     return CosineAngle(1.0, 0.02 if objective == "noise" else 0.0)
-
-
-def by_level(errors: Tensor, t: Tensor) -> dict[str, Tensor]:
-    """The mean of errors [B] in each of ``LEVELS`` parts of the time t [B]."""
-    level = (t * LEVELS).long().clamp(max=LEVELS - 1)
-    parts = {}
-    for n in range(LEVELS):
-        inside = (level == n).to(errors)
-        mean = (errors * inside).sum() / inside.sum().clamp(min=1)
-        parts[f"loss_by_noise_{(n + 1) / LEVELS:g}"] = mean.detach()
-    return parts
 
 
 def _another(rng: np.random.Generator, names: Sequence[str], than: str) -> str:

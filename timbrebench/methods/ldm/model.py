@@ -1,6 +1,7 @@
 """The method: clips in, mels out; what happens in between is in ``system``."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,12 +9,15 @@ import torch
 from timbrebench.core import audio, mel
 from timbrebench.core.interfaces import Method, Stage, Trained
 from timbrebench.core.records import Clip, Corpus, Mels, Task
+from timbrebench.methods.diffusion.sizes import check_levels, check_widths
 from timbrebench.methods.ldm import data
+from timbrebench.methods.ldm.autoencoder import SCALE
 from timbrebench.methods.ldm.corrected import Corrected
 from timbrebench.methods.ldm.plugin import Options
 from timbrebench.methods.ldm.published_system import Published
 from timbrebench.methods.ldm.system import System
 
+STARTS_WITHOUT_CONTENT = (0.5, 0.75, 0.9)
 STYLE_TRACKS, STYLE_SECONDS = 4, 30.0  # that generation takes its style from
 
 
@@ -27,7 +31,20 @@ class LatentDiffusion(Method):
         self.spec = self.system.spec
 
     def stages(self, corpus: Corpus, tasks: Sequence[Task]) -> Sequence[Stage]:
+        if self.options.variant != "published":
+            check_widths("ldm", self.options.widths, 32)
+            check_levels("ldm", SCALE, len(self.options.widths), bands=self.spec.n_mels)
         return self.system.stages(data.instruments_of(tasks))
+
+    def candidates(self, declared: Mapping[str, tuple[Any, ...]]) -> Mapping[str, tuple[Any, ...]]:
+        """Without the content view, pure noise would know nothing of the source; the published
+        system has no guidance, and its start is a matter of its schedule."""
+        starts = {
+            "content": declared["start_noise"],
+            "noise": STARTS_WITHOUT_CONTENT,
+            "published": (),
+        }[self.options.variant]
+        return {**declared, "start_noise": starts} if starts else {}
 
     def setup(self, corpus: Corpus, trained: Mapping[str, Trained], device: str) -> None:
         super().setup(corpus, trained, device)

@@ -51,8 +51,9 @@ class Options:
     )
     start_noise: float | None = option(
         None,
-        "share of the way to pure noise at which transfer starts; none: chosen on validation "
-        "tracks, else 1 for content and published, 0.75 for noise",
+        "share of the way to pure noise at which transfer starts; none: for content and noise "
+        "chosen on validation tracks, for published the whole way, or what matches its schedule "
+        "where that is corrected",
         affects="sampling",
         low=0.01,
         high=1,
@@ -66,7 +67,7 @@ class Options:
     )
     guidance: float | None = option(
         None,
-        "weight of the style, 1: as trained; none: chosen on validation tracks, else 3",
+        "weight of the style, 1: as trained; none: chosen on validation tracks, for generation 3",
         affects="sampling",
         low=0,
     )

@@ -17,6 +17,7 @@ from timbrebench.methods.diffusion.losses import by_time, denoising_errors
 from timbrebench.methods.diffusion.paired import PairedMethod, PairedStage
 from timbrebench.methods.diffusion.samplers import SAMPLERS, denoiser, time_grid
 from timbrebench.methods.diffusion.schedules import CosineAngle, Schedule, Shifted
+from timbrebench.methods.diffusion.sizes import check_levels, check_widths
 from timbrebench.methods.diffusion.unet import UNet
 from timbrebench.methods.palette.network_published import PublishedUNet
 from timbrebench.methods.palette.plugin import Options
@@ -88,6 +89,16 @@ class Palette(PairedMethod):
     options: Options
 
     def stage(self, task: Task) -> PaletteStage:
+        options, spec = self.options, self.spec
+        published = options.variant == "published"
+        check_widths("palette", options.widths, 8, fewest=2 if published else 1)
+        check_levels(
+            "palette",
+            1 if published else options.patch,
+            len(options.widths),
+            bands=spec.n_mels,
+            frames=spec.frames,
+        )
         return PaletteStage(task, self.options, self.spec)
 
     def output_state(self, trained: Trained) -> Mapping[str, float]:

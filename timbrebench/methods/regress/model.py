@@ -9,6 +9,7 @@ from timbrebench.core.interfaces import Recipe, Trained
 from timbrebench.core.mel import MelSpec, normalise
 from timbrebench.core.records import Task
 from timbrebench.methods.diffusion.paired import PairedMethod, PairedStage
+from timbrebench.methods.diffusion.sizes import check_levels, check_widths
 from timbrebench.methods.diffusion.unet import UNet
 from timbrebench.methods.regress.plugin import Options
 
@@ -50,6 +51,10 @@ class Regress(PairedMethod):
     options: Options
 
     def stage(self, task: Task) -> RegressStage:
+        options, spec = self.options, self.spec
+        check_widths("regress", options.widths, 8)
+        levels = len(options.widths)
+        check_levels("regress", options.patch, levels, bands=spec.n_mels, frames=spec.frames)
         return RegressStage(task, self.options, self.spec)
 
     def convert(self, pieces: Tensor, trained: Trained, rng: np.random.Generator) -> Tensor:
