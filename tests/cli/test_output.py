@@ -59,3 +59,11 @@ def test_a_configuration_file_says_all_that_options_say(
     plan = json.loads(capsys.readouterr().out)
     assert [(c["method"], c["seed"]) for c in plan["cells"]] == [("copy", 0), ("copy", 1)]
     assert plan["tasks"] == ["vibraphone:piano"]
+
+
+def test_a_plan_tells_why_a_cell_cannot_be_planned(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["plan", "--no-controls", "--tasks", "vibraphone:piano", "--steps", "9", "--methods"]
+    assert main([*words, "copy,cross[patch=3]"]) == 1
+    told = capsys.readouterr().out
+    assert "cross[patch=3], seed 0: failed: cross: the 128 bands" in told
+    assert main([*words, "cross[patch=3]"]) == 2

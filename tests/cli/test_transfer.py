@@ -246,6 +246,7 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ((run / "cells" / "0", source, "-o", out), "unknown cell"),
         (("palete", source, "-o", out, "--run", run), "Did you mean palette"),
         ((tmp_path / "cells" / "0", source, "-o", out), "no run folder"),
+        ((f"{run}x", source, "-o", out), f"Did you mean {run}"),
     ]
     for words, told in cases:
         assert told in mistake(capsys, *words)

@@ -34,6 +34,9 @@ def locate(cell: str, run: Path | None) -> tuple[Path, str]:
         return run, cell
     if path.parent.name == "cells":
         return path.parent.parent, path.name
+    if path.parent != Path() and not path.is_dir():
+        near = [str(run.parent) for run in path.parent.glob("*/run.json")]
+        raise UnknownName("run folder:", cell, near, hint="Write RUN/cells/KEY, or a run folder.")
     raise BenchError(f"'{cell}' names no cell.", hint="Write RUN/cells/KEY, or use --run RUN.")
 
 
@@ -67,7 +70,10 @@ def _only(found: list["CellRecord"], root: Path) -> "CellRecord":
         raise BenchError(f"{root} has no trained cell.", hint="Name one: RUN/cells/KEY")
     if len(found) > 1:
         told = ", ".join(f"{c.key} ({c.label}, seed {c.seed})" for c in found)
-        raise BenchError(f"several cells are meant: {told}.", hint=f"Write {root}/cells/KEY")
+        labels = {c.label for c in found}
+        by_label = f", or LABEL --run {root}" if len(labels) == len(found) else ""
+        hint = f"Write {root}/cells/KEY{by_label}"
+        raise BenchError(f"several cells are meant: {told}.", hint=hint)
     return found[0]
 
 

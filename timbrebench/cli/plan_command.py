@@ -14,7 +14,7 @@ from timbrebench.cli.run_options import (
     suite_options,
 )
 
-COLUMNS = ("method", "seed", "status", "stages", "steps", "batch", "flops", "reason")
+COLUMNS = ("method", "seed", "status", "stages", "steps", "batch", "flops")
 
 
 @click.command("plan")
@@ -45,7 +45,10 @@ def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -
             click.echo(f"{part}:" if suite else "", nl=bool(suite))
             print_table([_brief(row) for row in shown[part]["cells"]], COLUMNS)
             _tell(plan, shown[part])
-    return 2 if all(c.impossible for plan in plans.values() for c in plan.cells) else 0
+    statuses = [row["status"] for known in shown.values() for row in known["cells"]]
+    if all(status in ("impossible", "failed") for status in statuses):
+        return 2
+    return 1 if "failed" in statuses else 0
 
 
 def _shown(plan: Any, out: Any) -> dict[str, Any]:
@@ -97,6 +100,14 @@ def _tell(plan: Any, shown: Mapping[str, Any]) -> None:
     click.echo(f"{plan.corpus.name}: {told} tracks; tasks {', '.join(shown['tasks'])}.")
     budget = plan.config.spent
     click.echo(f"Budget of a cell: {budget.amount:g} {budget.kind}, {plan.config.precision}.")
-    click.echo(f"{len(shown['cells'])} cells, {shown['models']} models to train between them.")
+    cells, models = len(shown["cells"]), shown["models"]
+    click.echo(f"{_count(cells, 'cell')}, {_count(models, 'model')} to train between them.")
+    for row in shown["cells"]:
+        if row["reason"]:
+            click.echo(f"{row['method']}, seed {row['seed']}: {row['status']}: {row['reason']}")
     if plan.unprepared:
         click.echo(f"First, {plan.unprepared} audio files are made.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

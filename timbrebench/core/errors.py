@@ -25,7 +25,7 @@ class UnknownName(BenchError):
         elif names:
             told = f"Known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}."
         else:
-            told = f"There is no {kind} at all."
+            told = f"There is no {kind.rstrip(':')} at all."
         super().__init__(f"unknown {kind} '{name}'.", hint=f"{told} {hint}".strip())
 
 
