@@ -32,6 +32,7 @@ CORE_FOR_REPORTS = {
     "core.errors",
     "core.files",
     "core.audio",
+    "core.statistics",
 }
 # Each of these has a folder of its own, in which no other may look.
 SEPARATE = ("datasets", "methods")

@@ -17,7 +17,6 @@ from timbrebench.benchmarks.making import RATE, Maker
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.tasks import items_of
 from timbrebench.core.records import Clip, Task, Track
-from timbrebench.core.registry import registry, values_of
 
 TRACKS, SECONDS = 6, 8.0  # of validation that a candidate is judged on
 TIMBRE, CONTENT = "fad_logmel", "jaccard_melodia16k"
@@ -68,7 +67,7 @@ class Judge:
 
     def __init__(self, session: Session, task: Task, tracks: Sequence[Track]) -> None:
         corpus = session.corpus
-        self.timbre, self.content = _metric(TIMBRE), _metric(CONTENT)
+        self.timbre, self.content = measure.with_defaults(TIMBRE), measure.with_defaults(CONTENT)
         self.targets, _ = session.references(task.target, RATE)
         sources = [corpus.load(t.id, task.source, RATE, SECONDS) for t in tracks]
         self.references = [
@@ -88,11 +87,3 @@ class Judge:
     def _timbre(self, clips: Sequence[Clip]) -> float:
         values, _ = self.timbre.measure(self.targets, clips)
         return values[TIMBRE]
-
-
-def _metric(name: str) -> Any:
-    """A metric of ours with its defaults."""
-    entry = registry().find("metric", name)
-    embedding = entry.info.embedding
-    found = registry().find("embedding", embedding) if embedding else None
-    return measure.create_metric(measure.Chosen(entry, values_of(entry, {}), found))

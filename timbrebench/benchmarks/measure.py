@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from timbrebench.core.errors import CannotMeasure, one_line
 from timbrebench.core.manifest import Entry
-from timbrebench.core.registry import create
+from timbrebench.core.registry import create, registry, values_of
 
 Answer = TypeVar("Answer")
 Question = ParamSpec("Question")
@@ -28,6 +28,14 @@ def create_metric(chosen: Chosen) -> Any:
     if chosen.embedding is None:
         return create(chosen.entry, chosen.values)
     return create(chosen.entry, chosen.values, _embedding(chosen))
+
+
+def with_defaults(name: str) -> Any:
+    """A metric of ours with its defaults."""
+    entry = registry().find("metric", name)
+    embedding = entry.info.embedding
+    found = registry().find("embedding", embedding) if embedding else None
+    return create_metric(Chosen(entry, values_of(entry, {}), found))
 
 
 _embeddings: dict[str, Any] = {}  # of this process: metrics share one, with what it remembers

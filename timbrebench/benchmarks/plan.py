@@ -27,6 +27,7 @@ from timbrebench.core.registry import Registry, create
 from timbrebench.core.splits import apply_split
 
 INDEX_DEADLINE = 120.0  # seconds
+RIVALS = ("copy", "regress")  # controls that every method is compared with
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from timbrebench.benchmarks import environment
 from timbrebench.benchmarks.config import Execution
 from timbrebench.benchmarks.jobs import Job, Outcome
-from timbrebench.benchmarks.plan import Cell, Plan
+from timbrebench.benchmarks.plan import RIVALS, Cell, Plan
 from timbrebench.benchmarks.records import dataset_record, describe, metric_record
 from timbrebench.benchmarks.store import (
     SCHEMA,
@@ -186,7 +186,10 @@ class Runner:
         return result if done else None
 
     def _old_result(self, cell: Cell) -> dict[str, Any]:
-        return read_or_none(self.store.cell(cell.key) / "result.json") or {}
+        return self._result_of(cell.key)
+
+    def _result_of(self, key: str) -> dict[str, Any]:
+        return read_or_none(self.store.cell(key) / "result.json") or {}
 
     # ------------------------------------------------------------------ outcomes
 
@@ -235,6 +238,27 @@ class Runner:
         keys = dict.fromkeys(files.read_json(self.store.run_file)["cells"].values())
         name = self.store.root.name
         write_scores(self.store, (row for key in keys for row in cell_rows(self.store, name, key)))
+        self._compare(list(keys))
+
+    def _compare(self, keys: Sequence[str]) -> None:
+        """The declared comparisons, again where a score has changed. Nothing else hangs on them."""
+        made = [c for c in self.plan.cells if self.result.statuses.get(c.key) == "ok"]
+        rivals = [c for c in made if c.method.label in RIVALS]
+        if not rivals or all(c.control for c in made):
+            return
+        scores = [self._result_of(key).get("scores", []) for key in keys]
+        known = read_or_none(self.store.comparisons) or {}
+        basis = files.digest([[key, *of] for key, of in zip(keys, scores, strict=True)])
+        if self.result.interrupted or known.get("basis") == basis:
+            return
+        folder = self.store.root / "jobs" / "compare"
+        data = {"root": str(self.store.root)}
+        job = self._job("compare", "compare", "comparisons", folder, data)
+        for _, outcome in self.executor.run([job], self.listen):
+            self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
+            if outcome.status == "ok":
+                rows = outcome.answer["comparisons"]
+                files.write_json(self.store.comparisons, {"basis": basis, "rows": rows})
 
     # ------------------------------------------------------------------ records
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from timbrebench.benchmarks import measure
+from timbrebench.benchmarks.evidence import write_evidence
 from timbrebench.benchmarks.measure import Chosen
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.store import Store, read_or_none
 from timbrebench.core import files
+from timbrebench.core.interfaces import Evidence
 from timbrebench.core.manifest import Entry
 from timbrebench.core.records import Clip, Task
 from timbrebench.core.registry import registry
@@ -38,7 +40,11 @@ class Scorer:
             name = score_file(choice)
             path = self.folder / "scores" / name
             if read_or_none(path) is None:
-                files.write_json(path, self._rows(chosen_metric(choice), outcome))
+                self.evidence: dict[str, Evidence] = {}
+                rows = self._rows(chosen_metric(choice), outcome)
+                if self.evidence:
+                    write_evidence(path.with_suffix(".npz"), self.evidence)
+                files.write_json(path, rows)
             names.append(name)
         return names
 
@@ -154,6 +160,9 @@ class Scorer:
         def measured() -> list[Row]:
             estimates = [_clip(self.folder / i[file], rate, instrument, i["track"]) for i in items]
             values, details = metric.measure(references, estimates)
+            kept = metric.evidence(references, estimates) if task.kind != "pair" else None
+            if kept is not None:
+                self.evidence[task.name] = kept
             known = {"n": details.get("n"), "details": {**details, "items": _tracks(items)}}
             rows = [_row(m, task, "", values.get(m.name), told) for m in entry.info.measures]
             return [row | known for row in rows]

@@ -6,6 +6,7 @@ models/KEY/         stage.json, model.safetensors, curve.jsonl, log.txt (checkpo
 cells/KEY/          cell.json, result.json, log.txt, estimates.json, estimates/TASK/TRACK.flac,
                     scores/METRIC-KEY.json
 references/KEY/     the test stems that estimates are made from and compared with, as scored
+comparisons.json    the declared comparisons of systems, and which scores they are made from
 scores.csv, scores.jsonl   every row of every cell shown
 """
 
@@ -60,6 +61,10 @@ class Store:
             / file_name(instrument)
             / (f"{file_name(track)}.flac")
         )
+
+    @property
+    def comparisons(self) -> Path:
+        return self.root / "comparisons.json"
 
     @property
     def run_file(self) -> Path:
@@ -176,6 +181,7 @@ def read_run(root: Path) -> RunRecord:
         rows,
         corpora if len(corpora) > 1 else run.get("corpus", {}),
         _read_suite(run.get("suite")),
+        (read_or_none(store.comparisons) or {}).get("rows", []),
     )
 
 

@@ -177,6 +177,14 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     return {"scores": scores, "outcome": outcome, **_verdict(folder)}
 
 
+def compare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """The declared comparisons of a run, from its scores."""
+    from timbrebench.benchmarks.comparing import compare_run
+
+    events.enter("compare")
+    return {"comparisons": compare_run(Path(job["data"]["root"]))}
+
+
 def _outcome(
     record: Mapping[str, Any], memory: Mapping[str, Any], stages: Mapping[str, str], store: Any
 ) -> dict[str, Any]:
@@ -247,6 +255,7 @@ JOBS: dict[str, Callable[[Mapping[str, Any], Events], dict[str, Any]]] = {
     "resolve": resolve,
     "train": train,
     "evaluate": evaluate,
+    "compare": compare,
 }
 
 if __name__ == "__main__":

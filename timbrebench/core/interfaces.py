@@ -293,6 +293,14 @@ class PairMetric(ABC):
         """A value for each of the info's measures, by name."""
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a distance between sets was made from."""
+
+    clips: "Mapping[str, np.ndarray]"  # of each estimate by track: [n, …], to be joined
+    references: "Mapping[str, np.ndarray]"  # by a name of the metric's own
+
+
 class SetMetric(ABC):
     """(references, estimates) → values."""
 
@@ -304,6 +312,17 @@ class SetMetric(ABC):
         self, references: Sequence[Clip], estimates: Sequence[Clip]
     ) -> tuple[dict[str, float], dict[str, Any]]:
         """Values by name, and details that the row keeps ('n': vectors of the estimates)."""
+
+    def evidence(self, references: Sequence[Clip], estimates: Sequence[Clip]) -> "Evidence | None":
+        """What a comparison of two systems, track by track, needs; None where the metric cannot be
+        made from it. Asked for after :meth:`measure`, of the same sets; kept beside the scores."""
+        return None
+
+    def distance_from(
+        self, references: "Mapping[str, np.ndarray]"
+    ) -> "Callable[[np.ndarray], float]":
+        """The distance as a function of estimates' arrays, joined: of evidence that it gave."""
+        raise NotImplementedError
 
 
 class CellMetric(ABC):

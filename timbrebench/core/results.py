@@ -96,6 +96,7 @@ class RunRecord:
     rows: Sequence[Mapping[str, Any]]  # tidy rows, ROW_FIELDS
     corpus: Mapping[str, Any] = field(default_factory=dict)  # name, tracks, …; or such by dataset
     suite: "SuiteRecord | None" = None  # of which it is a run
+    comparisons: Sequence[Mapping[str, Any]] = ()  # declared ones, by benchmarks.comparing
 
 
 # ---------------------------------------------------------------------------- rows as text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from timbrebench.core.files import write_text
 from timbrebench.core.results import RunRecord, StageRecord
 from timbrebench.reports import drawing, grid, wording
+from timbrebench.reports.declared import DECLARED_NOTE, difference_text
 from timbrebench.reports.heatmaps import sheet_of_map
 from timbrebench.reports.listening import Media, listening_items
 from timbrebench.reports.lookup import found_of
@@ -46,6 +47,7 @@ def write_html(
         style=style,
         script=script,
         policy=_policy(style, script, beside=media.used_folder),
+        declared_note=DECLARED_NOTE,
         first=_first_look(summary),
         configurations=_configurations(owned),
         stages=_stages(runs, owned),
@@ -79,6 +81,7 @@ def _environment() -> "jinja2.Environment":
         grouped=grid.grouped,
         sheet_of_map=sheet_of_map,
         corpora=_corpora,
+        difference_text=difference_text,
     )
     environment.filters.update(plain=wording.plain, breakable=_breakable, small=_small_print)
     return environment

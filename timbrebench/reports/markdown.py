@@ -1,8 +1,10 @@
 """The summary as Markdown tables, for a README or an issue."""
 
 import re
+from collections.abc import Sequence
 
 from timbrebench.reports.choices import choice_text
+from timbrebench.reports.declared import DECLARED_NOTE, difference_text
 from timbrebench.reports.grid import (
     grouped,
     items_text,
@@ -15,7 +17,7 @@ from timbrebench.reports.grid import (
     suite_words,
     title_of,
 )
-from timbrebench.reports.records import Column, Entry, Sheet, SuiteReport, Summary, Table
+from timbrebench.reports.records import Column, Compared, Entry, Sheet, SuiteReport, Summary, Table
 from timbrebench.reports.wording import arrow, number, unit_text
 
 
@@ -23,6 +25,7 @@ def to_markdown(summary: Summary) -> str:
     """The suites, every table, the warnings and the failures."""
     parts = [part for report in summary.suites for part in _suite(report)]
     parts += [_table(table) for table in (*summary.headline, *summary.tables, *summary.costs)]
+    parts += [_compared(summary.comparisons)]
     parts += [_list("Controls that beat a method", _warnings(summary))]
     parts += [_list("Failed or missing", [escape(problem_text(p)) for p in summary.failures])]
     told = [escape(choice_text(choice)) for choice in summary.choices]
@@ -50,6 +53,19 @@ def _table(table: Table) -> str:
     title = f"### {escape(title_of(table))}" + (f" ({items})" if items else "")
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([title, "", *lines, "", *(f"{escape(n)}\n" for n in table.notes)])
+
+
+def _compared(comparisons: Sequence[Compared]) -> str:
+    if not comparisons:
+        return ""
+    headings = ["task", "metric", "method", "against", "difference", "p (Holm)", "tracks", ""]
+    rows = [headings, ["---", "---", "---", "---", "---:", "---:", "---:", "---"]]
+    for of in comparisons:
+        place = (f"{of.dataset}, {of.task}", of.column.metric, of.label, of.rival)
+        figures = (difference_text(of), number(of.p), str(of.n), of.verdict)
+        rows.append([escape(text) for text in (*place, *figures)])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(["### Declared comparisons", "", *lines, "", f"{DECLARED_NOTE}\n"])
 
 
 def _suite(report: SuiteReport) -> list[str]:

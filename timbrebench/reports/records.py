@@ -125,6 +125,23 @@ class Beaten:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A declared comparison: a method against a rival in one metric on one task."""
+
+    dataset: str
+    task: str
+    column: Column
+    label: str
+    rival: str
+    value: float  # the method's minus the rival's, over the same tracks
+    low: float | None  # of the 95 % interval
+    high: float | None
+    p: float  # corrected over all declared comparisons of the corpus (Holm)
+    n: int  # tracks
+    verdict: str  # better | worse | not separable
+
+
+@dataclass(frozen=True)
 class Problem:
     """Cells that did not end well, or scores that are not there, for one reason."""
 
@@ -239,6 +256,7 @@ class Summary:
     notes: tuple[str, ...] = ()
     suites: tuple[SuiteReport, ...] = ()
     choices: tuple[Choice, ...] = ()
+    comparisons: tuple[Compared, ...] = ()
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from timbrebench.reports import problems
 from timbrebench.reports.aggregate import entries_of
 from timbrebench.reports.choices import choices_of
 from timbrebench.reports.compare import beaten
+from timbrebench.reports.declared import compared
 from timbrebench.reports.lookup import found_of
 from timbrebench.reports.records import Column, Summary, System, Table
 from timbrebench.reports.suites import in_grids, suite_report
@@ -51,6 +52,7 @@ def summarise(runs: Sequence[RunRecord]) -> Summary:
         notes=_notes(list(owned), headline),
         suites=tuple(map(suite_report, suites)),
         choices=choices_of(owned),
+        comparisons=compared(runs, _columns([e for cells in every.values() for e in cells])),
     )
 
 

@@ -14,12 +14,13 @@ Kilgour et al., "Fréchet audio distance: a reference-free metric for evaluating
 algorithms", Interspeech 2019.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric, jackknifed
+from timbrebench.core.interfaces import Evidence
 from timbrebench.core.records import Clip
 
 GREY_BELOW = 2  # vectors a dimension: a covariance from fewer says little
@@ -78,6 +79,17 @@ class FrechetAudioDistance(EmbeddingMetric):
         details = self.details(real, made) | {"grey": grey(real, made)}
         details |= jackknifed(value, made, distance, least=0.0)
         return {f"fad_{self.embedding.info.name}": value}, details
+
+    def evidence(self, references: Sequence[Clip], estimates: Sequence[Clip]) -> Evidence:
+        """The vectors of each estimate, and the Gaussian of the references."""
+        real, made = self.embed(references, estimates)
+        mean, covariance = gaussian(real.vectors)
+        clips = dict(zip(made.names, made.by_clip, strict=True))
+        return Evidence(clips, {"mean": mean, "covariance": covariance})
+
+    def distance_from(self, references: Mapping[str, np.ndarray]) -> Callable[[np.ndarray], float]:
+        to_references = DistanceTo(references["mean"], references["covariance"])
+        return lambda vectors: to_references(*gaussian(vectors))
 
 
 def grey(real: Embedded, made: Embedded) -> bool:

@@ -1,0 +1,80 @@
+"""Differences of systems: by hand, by what a swap means, and through a run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from timbrebench.benchmarks import measure
+from timbrebench.benchmarks.comparing import difference_of_means, difference_of_sets
+from timbrebench.benchmarks.evidence import read_evidence, write_evidence
+from timbrebench.benchmarks.metrics.frechet import frechet_distance, gaussian
+from timbrebench.core.interfaces import Evidence
+
+D = 4
+
+
+def evidence(shift: float, seed: int, tracks: int = 6) -> Evidence:
+    rng = np.random.default_rng(seed)
+    clips = {f"t{i}": rng.standard_normal((20, D)) + shift for i in range(tracks)}
+    return Evidence(clips, {"mean": np.zeros(D), "covariance": np.eye(D)})
+
+
+def compared(a: Evidence, b: Evidence):
+    return difference_of_sets([(a, b)], measure.with_defaults("fad_logmel").distance_from)
+
+
+def test_means_by_hand() -> None:
+    """Differences -1, -2 and -3 over the tracks that both have: t(2) is 4.303, the error 0.577;
+    of four changes of places only the one that is there gives 6."""
+    found = difference_of_means([({"a": 1, "b": 1, "c": 1, "x": 9}, {"a": 2, "b": 3, "c": 4})])
+    assert found is not None and (found.value, found.n, found.p) == (-2, 3, 0.25)
+    assert (found.low, found.high) == pytest.approx((-2 - 2.4841, -2 + 2.4841), abs=1e-3)
+
+
+def test_seeds_are_averaged_track_by_track() -> None:
+    two = [({"a": 1, "b": 2}, {"a": 0, "b": 0}), ({"a": 3, "b": 2}, {"a": 0, "b": 0})]
+    found = difference_of_means(two)
+    assert found is not None and (found.value, found.low) == (2, None)
+    assert difference_of_means([({"a": 1}, {"b": 1})]) is None
+
+
+def test_the_difference_of_sets_is_that_of_their_distances() -> None:
+    a, b = evidence(0.2, 1), evidence(1.0, 2)
+    found = compared(a, b)
+    assert found is not None
+    of_a, of_b = (
+        frechet_distance(np.zeros(D), np.eye(D), *gaussian(np.concatenate(list(s.clips.values()))))
+        for s in (a, b)
+    )
+    assert found.value == pytest.approx(of_a - of_b)
+    assert found.low is not None and found.high is not None
+    assert found.low < found.value < found.high < 0
+    assert found.p == 1 / 32  # of all changes of places none parts them further
+
+
+def test_systems_that_are_alike_are_not_told_apart() -> None:
+    a = evidence(0.5, 1)
+    same = compared(a, a)
+    assert same is not None and (same.value, same.p) == (0, 1)
+    other = compared(a, evidence(0.5, 2))
+    assert other is not None and other.p > 0.05
+
+
+def test_only_common_tracks_count() -> None:
+    found = compared(evidence(0, 1), evidence(1, 2, tracks=4))
+    assert found is not None and found.n == 4
+
+
+def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
+    of = evidence(0, 1)
+    path = tmp_path / "fad-1.npz"
+    write_evidence(path, {"a:b": of, "b:a": Evidence({}, of.references)})
+    found = read_evidence(path, "a:b")
+    assert found is not None and found.clips.keys() == of.clips.keys()
+    np.testing.assert_array_equal(found.clips["t1"], of.clips["t1"])
+    np.testing.assert_array_equal(found.references["covariance"], np.eye(D))
+    assert read_evidence(path, "b:a") is None and read_evidence(path, "c:d") is None
+    path.write_bytes(path.read_bytes()[:-100])
+    assert read_evidence(path, "a:b") is None
+    assert read_evidence(tmp_path / "none.npz", "a:b") is None

@@ -1,0 +1,51 @@
+"""Declared comparisons in a report."""
+
+from timbrebench.reports import summarise, to_markdown
+from timbrebench.reports.html import write_html
+
+FAD, TASK = "fad_logmel", "a:b"
+ROW = {
+    "dataset": "starlet",
+    "method": "palette",
+    "rival": "copy",
+    "task": TASK,
+    "metric": FAD,
+    "value": -9.5,
+    "low": -12.0,
+    "high": -7.0,
+    "p": 0.002,
+    "p_holm": 0.016,
+    "n": 10,
+}
+
+
+def run_with(make, *rows):
+    cells = [make.cell("palette", tasks=(TASK,)), make.cell("copy", tasks=(TASK,), control=True)]
+    found = [make.row(of, FAD, 1.0, task=TASK, n=900) for of in cells]
+    return make.run(cells, found, comparisons=rows)
+
+
+def test_a_difference_counts_where_its_corrected_p_is_small(make):
+    rows = [ROW, ROW | {"p_holm": 0.06}, ROW | {"value": 3.0}, ROW | {"low": None, "high": None}]
+    summary = summarise([run_with(make, *rows)])
+    assert [c.verdict for c in summary.comparisons] == [
+        "better", "not separable", "worse", "better",
+    ]  # fmt: skip
+
+
+def test_they_are_told_in_markdown_and_on_the_page(make, tmp_path):
+    run = run_with(make, ROW)
+    summary = summarise([run])
+    text = to_markdown(summary)
+    assert "### Declared comparisons" in text and "−9.50 (−12.0 to −7.00)" in text
+    assert "| better |" in text and "Holm" in text
+    write_html([run], summary, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "Declared comparisons" in page and "−9.50 (−12.0 to −7.00)" in page
+
+
+def test_without_any_nothing_is_told(make, tmp_path):
+    run = run_with(make)
+    assert "Declared" not in to_markdown(summarise([run]))
+    write_html([run], summarise([run]), tmp_path / "page.html")
+    assert "Declared" not in (tmp_path / "page.html").read_text()

@@ -1,0 +1,179 @@
+"""Differences of systems on the same test tracks, with their intervals and their p-values.
+
+Which comparisons a run makes is declared here, before any result: each method against ``copy``
+and against ``regress``, in timbre and in content. They are corrected together (Holm); whatever
+else a reader compares is descriptive.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from timbrebench.benchmarks import measure
+from timbrebench.benchmarks.evidence import read_evidence
+from timbrebench.benchmarks.plan import RIVALS
+from timbrebench.benchmarks.store import Store, read_or_none
+from timbrebench.core.interfaces import Evidence
+from timbrebench.core.results import CellRecord, RunRecord
+from timbrebench.core.statistics import (
+    holm,
+    jackknife_interval,
+    mean,
+    swap_p,
+    swap_p_of_means,
+    t_interval,
+)
+
+TIMBRE = ("fad_vggish", "fad_logmel")  # the first that was measured
+CONTENT = "jaccard_melodia16k"
+
+ByItem = Mapping[str, float]
+DistanceFrom = Callable[[Mapping[str, np.ndarray]], Callable[[np.ndarray], float]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two systems in one metric on one task: the first's value minus the second's."""
+
+    value: float
+    low: float | None  # of the 95 % interval
+    high: float | None
+    p: float  # of two systems that are alike differing by as much, two-sided
+    n: int  # tracks
+
+
+def declared(run: RunRecord, store: Store) -> list[dict[str, Any]]:
+    """The comparisons of a run that can be made, each with its p-value corrected over those of
+    its corpus."""
+    found: list[dict[str, Any]] = []
+    for dataset in dict.fromkeys(cell.dataset for cell in run.cells):
+        own = [c for c in run.cells if c.dataset == dataset and c.status == "ok"]
+        rows = _of_dataset(Sides(run, store), own)
+        corrected = holm({str(i): row["p"] for i, row in enumerate(rows)})
+        found += [r | {"dataset": dataset, "p_holm": corrected[str(i)]} for i, r in enumerate(rows)]
+    return found
+
+
+def _of_dataset(sides: "Sides", cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
+    by_label: dict[str, list[CellRecord]] = {}
+    for cell in cells:
+        by_label.setdefault(cell.label, []).append(cell)
+    methods = [of for of in by_label.values() if not of[0].control]
+    rivals = [of for of in by_label.values() if of[0].label in RIVALS]
+    rows = []
+    for of in methods:
+        for rival in rivals:
+            for task in of[0].tasks:
+                for metric in sides.metrics(task):
+                    made = sides.difference(of, rival, task, metric)
+                    if made is not None:
+                        names = {"method": of[0].label, "rival": rival[0].label}
+                        rows.append({**names, "task": task, "metric": metric, **asdict(made)})
+    return rows
+
+
+class Sides:
+    """What runs hold on each side of a comparison."""
+
+    def __init__(self, run: RunRecord, store: Store) -> None:
+        self.store = store
+        self.by_item: dict[tuple[str, str, str], dict[str, float]] = {}
+        self.whole: set[tuple[str, str]] = set()  # (task, metric) with a value for the set
+        for row in run.rows:
+            if row["status"] != "ok" or row["value"] is None:
+                continue
+            if row["item"]:
+                place = row["cell"], row["task"], row["metric"]
+                self.by_item.setdefault(place, {})[row["item"]] = float(row["value"])
+            else:
+                self.whole.add((row["task"], row["metric"]))
+
+    def metrics(self, task: str) -> list[str]:
+        """The declared ones that were measured on a task."""
+        timbre = next((m for m in TIMBRE if (task, m) in self.whole), None)
+        return [m for m in (timbre, CONTENT) if m and (task, m) in self.whole]
+
+    def difference(
+        self, a: Sequence[CellRecord], b: Sequence[CellRecord], task: str, metric: str
+    ) -> Difference | None:
+        """Over the seeds and tracks that both have; None where there is nothing to compare."""
+        pairs = list(zip(*_common_seeds(a, b), strict=True))
+        if not pairs:
+            return None
+        items = [of for x, y in pairs if (of := self._items(x, y, task, metric))]
+        if len(items) == len(pairs):
+            return difference_of_means(items)
+        sets = [(self._set(x, task, metric), self._set(y, task, metric)) for x, y in pairs]
+        known = [(x, y) for x, y in sets if x is not None and y is not None]
+        if len(known) < len(sets):
+            return None
+        return difference_of_sets(known, measure.with_defaults(metric).distance_from)
+
+    def _items(
+        self, a: CellRecord, b: CellRecord, task: str, metric: str
+    ) -> tuple[ByItem, ByItem] | None:
+        sides = tuple(self.by_item.get((c.key, task, metric), {}) for c in (a, b))
+        return (sides[0], sides[1]) if all(sides) else None
+
+    def _set(self, cell: CellRecord, task: str, metric: str) -> Evidence | None:
+        folder = self.store.cell(cell.key)
+        result = read_or_none(folder / "result.json") or {}
+        for name in result.get("scores", []):
+            if name.startswith(f"{metric}-"):
+                return read_evidence((folder / "scores" / name).with_suffix(".npz"), task)
+        return None
+
+
+def _common_seeds(
+    a: Sequence[CellRecord], b: Sequence[CellRecord]
+) -> tuple[list[CellRecord], list[CellRecord]]:
+    of_a, of_b = ({c.seed: c for c in side} for side in (a, b))
+    seeds = sorted(of_a.keys() & of_b.keys())
+    return [of_a[s] for s in seeds], [of_b[s] for s in seeds]
+
+
+def difference_of_means(sides: Sequence[tuple[ByItem, ByItem]]) -> Difference | None:
+    """``sides``: for each seed the values of both by track. Over the tracks that all have."""
+    tracks = sorted(set.intersection(*(set(side) for pair in sides for side in pair)))
+    if not tracks:
+        return None
+    a, b = ([mean([pair[i][t] for pair in sides]) for t in tracks] for i in (0, 1))
+    differences = [x - y for x, y in zip(a, b, strict=True)]
+    low, high = t_interval(differences) or (None, None)
+    return Difference(mean(differences), low, high, swap_p_of_means(a, b), len(tracks))
+
+
+def difference_of_sets(
+    sides: Sequence[tuple[Evidence, Evidence]], distance_from: DistanceFrom
+) -> Difference | None:
+    """``sides``: for each seed what both distances were made from, by the metric's ``evidence``."""
+    distances = [distance_from(a.references) for a, _ in sides]
+    tracks = sorted(set.intersection(*(set(side.clips) for pair in sides for side in pair)))
+    if len(tracks) < 2:
+        return None
+
+    def difference(swaps: Sequence[bool], left_out: str = "") -> float:
+        """With the answers to some tracks changed over, and one track left out."""
+        kept = [(t, swap) for t, swap in zip(tracks, swaps, strict=True) if t != left_out]
+        found = []
+        for (a, b), distance in zip(sides, distances, strict=True):
+            first = [(b if swap else a).clips[t] for t, swap in kept]
+            second = [(a if swap else b).clips[t] for t, swap in kept]
+            found.append(distance(np.concatenate(first)) - distance(np.concatenate(second)))
+        return mean(found)
+
+    as_they_are = [False] * len(tracks)
+    value = difference(as_they_are)
+    interval = jackknife_interval(value, [difference(as_they_are, t) for t in tracks])
+    low, high = interval or (None, None)
+    return Difference(value, low, high, swap_p(len(tracks), difference), len(tracks))
+
+
+def compare_run(root: Path) -> list[dict[str, Any]]:
+    """The declared comparisons of a run folder, as comparisons.json holds them."""
+    from timbrebench.benchmarks.store import read_run
+
+    return declared(read_run(root), Store(root))
