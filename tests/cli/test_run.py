@@ -92,7 +92,7 @@ def test_controls_end_to_end_and_nothing_is_done_twice(data: Path, tmp_path: Pat
 
 
 def test_a_killed_run_ends_with_the_scores_of_one_never_killed(data: Path, tmp_path: Path) -> None:
-    words = ("--methods", "palette", "--no-controls", "--steps", "60", *TINY)
+    words = ("--methods", "palette,copy", "--no-controls", "--steps", "60", *TINY)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     code, told = run(data, whole, *words)
     assert code == 0, told
@@ -108,6 +108,16 @@ def test_a_killed_run_ends_with_the_scores_of_one_never_killed(data: Path, tmp_p
     code, told = run(data, killed, *often)
     assert code == 0 and "goes on at step" in told, told
     assert scores(killed) == scores(whole)
+    compared, again = (
+        json.loads((out / "comparisons.json").read_text())["rows"] for out in (whole, killed)
+    )
+    assert compared == again
+    assert [(row["method"], row["rival"], row["metric"], row["n"]) for row in compared] == [
+        ("palette", "copy", "fad_logmel", 2),
+        ("palette", "copy", "jaccard_melodia16k", 2),
+    ]
+    values = {m: scores(whole)[m, "bell:bow", "fad_logmel", ""][1] for m in ("palette", "copy")}
+    assert compared[0]["value"] == pytest.approx(values["palette"] - values["copy"], rel=1e-6)
 
 
 def wait_for(folder: Path, pattern: str, seconds: float = 120) -> Path:
