@@ -5,7 +5,8 @@ and against ``regress``, in timbre and in content. They are corrected together (
 else a reader compares is descriptive.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.evidence import read_evidence
 from timbrebench.benchmarks.plan import RIVALS
-from timbrebench.benchmarks.store import Store, read_or_none
+from timbrebench.benchmarks.store import Store, read_or_none, read_run
 from timbrebench.core.interfaces import Evidence
 from timbrebench.core.results import CellRecord, RunRecord
 from timbrebench.core.statistics import (
@@ -49,39 +50,38 @@ def declared(run: RunRecord, store: Store) -> list[dict[str, Any]]:
     """The comparisons of a run that can be made, each with its p-value corrected over those of
     its corpus."""
     found: list[dict[str, Any]] = []
+    results = Results(run, store)
     for dataset in dict.fromkeys(cell.dataset for cell in run.cells):
-        own = [c for c in run.cells if c.dataset == dataset and c.status == "ok"]
-        rows = _of_dataset(Sides(run, store), own)
+        rows = list(_of_dataset(results, dataset))
         corrected = holm({str(i): row["p"] for i, row in enumerate(rows)})
         found += [r | {"dataset": dataset, "p_holm": corrected[str(i)]} for i, r in enumerate(rows)]
     return found
 
 
-def _of_dataset(sides: "Sides", cells: Sequence[CellRecord]) -> list[dict[str, Any]]:
-    by_label: dict[str, list[CellRecord]] = {}
-    for cell in cells:
-        by_label.setdefault(cell.label, []).append(cell)
-    methods = [of for of in by_label.values() if not of[0].control]
-    rivals = [of for of in by_label.values() if of[0].label in RIVALS]
-    rows = []
-    for of in methods:
-        for rival in rivals:
-            for task in of[0].tasks:
-                for metric in sides.metrics(task):
-                    made = sides.difference(of, rival, task, metric)
-                    if made is not None:
-                        names = {"method": of[0].label, "rival": rival[0].label}
-                        rows.append({**names, "task": task, "metric": metric, **asdict(made)})
-    return rows
+def _of_dataset(results: "Results", dataset: str) -> Iterator[dict[str, Any]]:
+    systems = [s for (of, _), s in results.systems.items() if of == dataset]
+    methods = [s for s in systems if not s[0].control]
+    rivals = [s for s in systems if s[0].label in RIVALS]
+    for system, rival in itertools.product(methods, rivals):
+        for task in system[0].tasks:
+            for metric in results.declared_metrics(task):
+                made = difference((results, system), (results, rival), task, metric)
+                if made is not None:
+                    names = {"method": system[0].label, "rival": rival[0].label}
+                    yield {**names, "task": task, "metric": metric, **asdict(made)}
 
 
-class Sides:
-    """What runs hold on each side of a comparison."""
+class Results:
+    """What a run found, by system: (dataset, label) → its cells that ended well, a seed each."""
 
     def __init__(self, run: RunRecord, store: Store) -> None:
         self.store = store
+        self.systems: dict[tuple[str, str], list[CellRecord]] = {}
+        for cell in run.cells:
+            if cell.status == "ok":
+                self.systems.setdefault((cell.dataset, cell.label), []).append(cell)
         self.by_item: dict[tuple[str, str, str], dict[str, float]] = {}
-        self.whole: set[tuple[str, str]] = set()  # (task, metric) with a value for the set
+        self.whole: dict[tuple[str, str], Mapping[str, Any]] = {}  # (task, metric) → a row
         for row in run.rows:
             if row["status"] != "ok" or row["value"] is None:
                 continue
@@ -89,42 +89,40 @@ class Sides:
                 place = row["cell"], row["task"], row["metric"]
                 self.by_item.setdefault(place, {})[row["item"]] = float(row["value"])
             else:
-                self.whole.add((row["task"], row["metric"]))
+                self.whole[row["task"], row["metric"]] = row
 
-    def metrics(self, task: str) -> list[str]:
-        """The declared ones that were measured on a task."""
+    def declared_metrics(self, task: str) -> list[str]:
+        """Those of the declared comparisons that were measured on a task."""
         timbre = next((m for m in TIMBRE if (task, m) in self.whole), None)
         return [m for m in (timbre, CONTENT) if m and (task, m) in self.whole]
 
-    def difference(
-        self, a: Sequence[CellRecord], b: Sequence[CellRecord], task: str, metric: str
-    ) -> Difference | None:
-        """Over the seeds and tracks that both have; None where there is nothing to compare."""
-        pairs = list(zip(*_common_seeds(a, b), strict=True))
-        if not pairs:
-            return None
-        items = [of for x, y in pairs if (of := self._items(x, y, task, metric))]
-        if len(items) == len(pairs):
-            return difference_of_means(items)
-        sets = [(self._set(x, task, metric), self._set(y, task, metric)) for x, y in pairs]
-        known = [(x, y) for x, y in sets if x is not None and y is not None]
-        if len(known) < len(sets):
-            return None
-        return difference_of_sets(known, measure.with_defaults(metric).distance_from)
+    def items(self, cell: CellRecord, task: str, metric: str) -> ByItem:
+        return self.by_item.get((cell.key, task, metric), {})
 
-    def _items(
-        self, a: CellRecord, b: CellRecord, task: str, metric: str
-    ) -> tuple[ByItem, ByItem] | None:
-        sides = tuple(self.by_item.get((c.key, task, metric), {}) for c in (a, b))
-        return (sides[0], sides[1]) if all(sides) else None
-
-    def _set(self, cell: CellRecord, task: str, metric: str) -> Evidence | None:
+    def evidence(self, cell: CellRecord, task: str, metric: str) -> Evidence | None:
         folder = self.store.cell(cell.key)
         result = read_or_none(folder / "result.json") or {}
         for name in result.get("scores", []):
             if name.startswith(f"{metric}-"):
                 return read_evidence((folder / "scores" / name).with_suffix(".npz"), task)
         return None
+
+
+Side = tuple[Results, Sequence[CellRecord]]  # a system's cells in a run
+
+
+def difference(a: Side, b: Side, task: str, metric: str) -> Difference | None:
+    """Over the seeds and tracks that both have; None where there is nothing to compare."""
+    (of_a, cells_a), (of_b, cells_b) = a, b
+    pairs = list(zip(*_common_seeds(cells_a, cells_b), strict=True))
+    items = [(of_a.items(x, task, metric), of_b.items(y, task, metric)) for x, y in pairs]
+    if items and all(x and y for x, y in items):
+        return difference_of_means(items)
+    sets = [(of_a.evidence(x, task, metric), of_b.evidence(y, task, metric)) for x, y in pairs]
+    known = [(x, y) for x, y in sets if x is not None and y is not None]
+    if not known or len(known) < len(sets):
+        return None
+    return difference_of_sets(known, measure.with_defaults(metric).distance_from)
 
 
 def _common_seeds(
@@ -174,6 +172,30 @@ def difference_of_sets(
 
 def compare_run(root: Path) -> list[dict[str, Any]]:
     """The declared comparisons of a run folder, as comparisons.json holds them."""
-    from timbrebench.benchmarks.store import read_run
-
     return declared(read_run(root), Store(root))
+
+
+def compare_runs(first: Path, second: Path) -> list[dict[str, Any]]:
+    """Each system of both runs: the second run's values minus the first's, in all metrics that
+    have a direction, over the same tracks of the same corpora."""
+    runs = [read_run(root) for root in (first, second)]
+    a, b = (Results(run, Store(run.path)) for run in runs)
+    same = {
+        name
+        for name in {c.dataset for c in runs[0].cells} & {c.dataset for c in runs[1].cells}
+        if len({run.corpus_of(name).get("fingerprint") for run in runs}) == 1
+    }
+    rows = []
+    for (dataset, label), cells in a.systems.items():
+        others = b.systems.get((dataset, label))
+        if dataset not in same or not others:
+            continue
+        for (task, metric), row in a.whole.items():
+            if task not in cells[0].tasks or row["higher_is_better"] is None:
+                continue
+            made = difference((b, others), (a, cells), task, metric)
+            if made is not None:
+                named = {"dataset": dataset, "method": label, "task": task, "metric": metric}
+                better = {"higher_is_better": row["higher_is_better"]}
+                rows.append({**named, **better, **asdict(made)})
+    return rows

@@ -16,6 +16,7 @@ COMMANDS = {
     "generate": "Make new music with a trained cell.",
     "accompany": "Accompany a voice by instruments.",
     "report": "Compare the runs in one or several folders.",
+    "compare": "Whether one run is worse than another, system by system.",
     "score": "Score a folder of audio against another.",
     "list": "List methods, datasets, metrics, embeddings, vocoders or suites.",
     "info": "Show all about one plugin: options, presets, source.",

@@ -98,6 +98,11 @@ class RunRecord:
     suite: "SuiteRecord | None" = None  # of which it is a run
     comparisons: Sequence[Mapping[str, Any]] = ()  # declared ones, by benchmarks.comparing
 
+    def corpus_of(self, dataset: str) -> Mapping[str, Any]:
+        """What the run says of a dataset, whether it holds one corpus or several by name."""
+        own = self.corpus.get(dataset)
+        return own if isinstance(own, Mapping) else self.corpus
+
 
 # ---------------------------------------------------------------------------- rows as text
 

@@ -31,7 +31,7 @@ def gather(runs: Sequence[RunRecord]) -> list[Evidence]:
         for cell in run.cells:
             known = found.get(cell.key)
             if known is None or (known.cell.status != "ok" and cell.status == "ok"):
-                found[cell.key] = Evidence(run.path.name, cell, _corpus(run, cell.dataset))
+                found[cell.key] = Evidence(run.path.name, cell, run.corpus_of(cell.dataset))
         for row in run.rows:
             place = (row["task"], row["metric"], row["item"])
             if rows[row["cell"]].get(place, {}).get("status") != "ok":
@@ -39,12 +39,6 @@ def gather(runs: Sequence[RunRecord]) -> list[Evidence]:
     for key, evidence in found.items():
         evidence.rows = list(rows[key].values())
     return list(found.values())
-
-
-def _corpus(run: RunRecord, dataset: str) -> Mapping[str, Any]:
-    """What the run says of a dataset, whether it holds one corpus or several by name."""
-    own = run.corpus.get(dataset)
-    return own if isinstance(own, Mapping) else run.corpus
 
 
 def systems_of(gathered: Sequence[Evidence]) -> dict[System, list[Evidence]]:
