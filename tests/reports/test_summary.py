@@ -320,3 +320,32 @@ def test_json_is_json_and_nothing_scored_is_no_error(make):
     assert summarise([make.run([], [])]).headline == ()
     pending = replace(of, status="pending")
     assert summarise([make.run([pending], [])]).failures[0].status == "pending"
+
+
+def test_set_distances_are_compared_track_by_track(make):
+    """A mean over four tracks as a set distance: its shares are the tracks' own values, so that
+    two systems are separable exactly where their means over tracks are."""
+
+    def line(label, values):
+        of = make.cell(label)
+        without = {
+            f"t{i}": sum(values[:i] + values[i + 1 :]) / (len(values) - 1)
+            for i in range(len(values))
+        }
+        details = {"without": without, "items": [f"t{i}" for i in range(len(values))]}
+        value = sum(values) / len(values)
+        fields = {"n": 900, "details": details, "higher_is_better": False}
+        return of, make.row(of, "kad_logmel", value, **fields)
+
+    cells, rows = zip(
+        line("near", [1.0, 2.0, 3.0, 4.0]),
+        line("as near", [1.2, 1.9, 3.1, 4.0]),
+        line("far", [3.0, 4.1, 5.0, 6.1]),
+        strict=True,
+    )
+    (table,) = summarise([make.run(cells, rows)]).headline
+    found = {entry.system.label: entry.entries["kad_logmel"] for entry in table.lines}
+    assert found["far"].by_share == pytest.approx({"t0": 3, "t1": 4.1, "t2": 5, "t3": 6.1})
+    assert {label: e.best for label, e in found.items()} == {
+        "near": True, "as near": True, "far": False,
+    }  # fmt: skip

@@ -100,10 +100,23 @@ def _of_whole(rows: Mapping[int, Row], made_from: tuple[str, ...]) -> Entry:
         n=n,
         reference=first["reference"],
         by_seed=by_seed,
+        by_share=_shares(rows),
         basis=(first["reference"], *_measured(details, made_from)),
         details={k: v for k, v in details.items() if k not in _APART and v not in ("", {}, [])},
         grey=bool(details.get("grey", few)),
     )
+
+
+def _shares(rows: Mapping[int, Row]) -> dict[str, float]:
+    """Track → its share in a set distance, the mean over seeds: the jackknife's pseudo-value
+    n·θ - (n - 1)·θ without it, whose mean over tracks is about θ (Tukey 1958)."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for row in rows.values():
+        without = (row["details"] or {}).get("without") or {}
+        count = len(without)
+        for track, value in without.items():
+            found[track].append(count * row["value"] - (count - 1) * value)
+    return {t: mean(v) for t, v in sorted(found.items()) if len(v) == len(rows)}
 
 
 def _measured(details: Mapping[str, Any], made_from: tuple[str, ...]) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def _is_best(line: Line, rivals: Sequence[Line], column: Column) -> bool:
     if column.higher_is_better is None or own.value is None or own.grey or len(known) < 2:
         return False
     best = next(e for e in known if not any(better(o, e, column) for o in known))
-    return own is best or separated(own.by_item, best.by_item) is False
+    return own is best or separated(own.by_track, best.by_track) is False
 
 
 def better(a: Entry, b: Entry, column: Column) -> bool:
@@ -119,7 +119,7 @@ def _ahead(own: Entry, rivals: Sequence[Line], column: Column) -> tuple[Rival, .
     for line in rivals:
         entry = line.entry(column)
         if better(entry, own, column) and entry.value is not None:
-            apart = separated(entry.by_item, own.by_item)
+            apart = separated(entry.by_track, own.by_track)
             found.append(Rival(line.system.label, entry.value, apart))
     sign = -1 if column.higher_is_better else 1
     return tuple(sorted(found, key=lambda rival: sign * rival.value))

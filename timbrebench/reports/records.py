@@ -30,10 +30,16 @@ class Entry:
     reference: str = ""
     by_seed: Mapping[int, float] = field(default_factory=dict)
     by_item: Mapping[str, float] = field(default_factory=dict)  # track → mean over seeds
+    by_share: Mapping[str, float] = field(default_factory=dict)  # set distance: track → its share
     basis: tuple[str, ...] = ()  # what it was measured on; other bases are not comparable
     details: Mapping[str, Any] = field(default_factory=dict)  # of a set distance, by its metric
     grey: bool = False  # a set distance over too few vectors
     best: bool = False  # best method of its block, or not separable from the best
+
+    @property
+    def by_track(self) -> Mapping[str, float]:
+        """What paired differences are taken of."""
+        return self.by_item or self.by_share
 
 
 ABSENT = Entry(status="absent")
