@@ -14,6 +14,7 @@ from timbrebench.core.interfaces import Method, Stage
 from timbrebench.core.mel import MelSpec, preset
 from timbrebench.core.overlap import one_noise
 from timbrebench.core.records import Corpus, Mels, Task
+from timbrebench.methods.diffusion.envelope import lead
 from timbrebench.methods.diffusion.instrument import (
     InstrumentStage,
     check_sizes,
@@ -21,6 +22,7 @@ from timbrebench.methods.diffusion.instrument import (
     instruments_of,
     schedule_of,
 )
+from timbrebench.methods.diffusion.parameterisation import diffuse, to_noise
 from timbrebench.methods.diffusion.samplers import SAMPLERS, denoiser, time_grid
 from timbrebench.methods.diffusion.windows import over_windows, whole_windows
 from timbrebench.methods.double.plugin import Options
@@ -78,10 +80,27 @@ class Double(Method):
             return SAMPLERS[self.options.sampler](denoise, schedule, x, way, lambda: noise(rng))
 
         shared = run(a, noise(rng), times[: split + 1], rng)
+        copied = self._fitted(shared, a, b, times[split], size, overlap)
         # What fresh noise the sampler adds is that of both.
-        both = [run(side, shared, times[split:], copy.deepcopy(rng)) for side in (a, b)]
+        both = [
+            run(side, x, times[split:], copy.deepcopy(rng))
+            for side, x in ((a, shared), (b, copied))
+        ]
         first, second = (x[0, 0, :, :frames].cpu().numpy() for x in both)
         return first, second
+
+    def _fitted(self, x: Tensor, a: str, b: str, t: Tensor, size: int, overlap: int) -> Tensor:
+        """What ``b`` takes over at time t of what ``a`` has half made: the same noise, and the
+        clean image that ``a`` expects, its envelope led to that of ``b``."""
+        schedule = schedule_of(self.options)
+        alpha, sigma = schedule(t)
+        if self.options.match == "none" or a == b or not sigma > 0:
+            return x
+        network = over_windows(self.trained[a].module, size, overlap)
+        x0 = denoiser(network, schedule, self.options.objective)(x, t)
+        aim = torch.tensor(self.trained[b].state["envelope"])
+        led = lead(x0[0, 0].cpu().float(), aim, float(sigma)).to(x)[None, None]
+        return diffuse(led, to_noise(x0, x, alpha, sigma), alpha, sigma).to(x)
 
 
 def split_of(options: Options) -> int:

@@ -14,6 +14,13 @@ class Options(InstrumentOptions):
     split: int = option(
         10, "sampling step at which the second model takes over a copy", affects="sampling", low=0
     )
+    match: str = option(
+        "envelope",
+        "what of the copy is fitted to the second instrument where it takes over: nothing, or the "
+        "spectral envelope, as far as the noise is strong",
+        affects="sampling",
+        choices=("none", "envelope"),
+    )
 
 
 INFO = MethodInfo(
@@ -21,7 +28,7 @@ INFO = MethodInfo(
     "a pair from one noise: the second model takes over half-way; one model an instrument",
     "timbrebench.methods.double.model:Double",
     Options,
-    presets={"quick": {}, "paper": PAPER},
+    presets={"quick": {}, "paper": {**PAPER, "match": "none"}},
     source="Singh & Palariya 2023",
     kinds=("pair",),
     trains_for=("transfer",),
