@@ -110,7 +110,7 @@ def test_double_makes_related_halves(values: "Values") -> None:
 
 def test_ldm_listens_to_the_style(bench: "Bench", runs: "Path") -> None:
     """The loss under the right style is lower than under a wrong one, by more than seeds differ."""
-    words = ("--methods", "ldm", "--no-controls", "--tasks", PERCUSSIVE, "--flops", "6e12")
+    words = ("--methods", "ldm", "--no-controls", "--tasks", PERCUSSIVE, "--jobs", "2")
     bench("run", *words, "--seeds", "0,1,2", "--metrics", "mel_l1", "--out", str(runs / "style"))
     run = read_run(runs / "style")
     ends = []
