@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from timbrebench.benchmarks import measure
-from timbrebench.benchmarks.comparing import difference_of_means, difference_of_sets
+from timbrebench.benchmarks.comparing import declared, difference_of_means, difference_of_sets
 from timbrebench.benchmarks.evidence import read_evidence, write_evidence
 from timbrebench.benchmarks.metrics.frechet import frechet_distance, gaussian
+from timbrebench.benchmarks.store import Store
 from timbrebench.core.interfaces import Evidence
+from timbrebench.core.layouts import SuiteGrid, SuiteLayout, SuiteRecord
+from timbrebench.core.results import CellRecord, RunRecord
 
 D = 4
 
@@ -78,3 +81,38 @@ def test_evidence_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     assert read_evidence(path, "a:b") is None
     assert read_evidence(tmp_path / "none.npz", "a:b") is None
+
+
+def run_of(*labels: str, suite: SuiteRecord | None = None) -> RunRecord:
+    """Cells with the declared content metric on four tracks."""
+    cells = [
+        CellRecord(
+            label, label, label, label in ("copy", "regress"), "paired", "c", ("a:b",), 0, "ok"
+        )
+        for label in labels
+    ]
+    rows = [
+        {
+            "cell": cell.key, "task": "a:b", "metric": "jaccard_melodia16k", "status": "ok",
+            "item": item, "value": 0.1 * number + 0.05 * place, "higher_is_better": False,
+        }
+        for number, cell in enumerate(cells)
+        for place, item in enumerate(("t0", "t1", "t2", "t3", ""))
+    ]  # fmt: skip
+    return RunRecord(Path("run"), {}, {}, cells, {}, rows, {}, suite)
+
+
+def test_the_family_is_each_method_with_each_rival(tmp_path: Path) -> None:
+    rows = declared(run_of("copy", "regress", "palette", "ldm"), Store(tmp_path))
+    pairs = {(row["method"], row["rival"]) for row in rows}
+    assert pairs == {(m, r) for m in ("palette", "ldm") for r in ("copy", "regress")}
+    assert all(row["p"] == 1 / 8 and row["p_holm"] >= row["p"] for row in rows)
+    assert max(row["p_holm"] for row in rows) == min(1, len(rows) / 8)
+
+
+def test_cells_of_a_heat_map_are_no_declared_comparison(tmp_path: Path) -> None:
+    cells = {"cross[k=1]": (1.0, 0.0), "cross[k=2]": (2.0, 0.0)}
+    grid = SuiteGrid("grid", "part", "k", "s", cells, (), ("a:b",), (), ())
+    suite = SuiteRecord("s", "quick", SuiteLayout("t", (), (), (grid,)), {})
+    rows = declared(run_of("copy", "cross", *cells, suite=suite), Store(tmp_path))
+    assert [(row["method"], row["p_holm"]) for row in rows] == [("cross", 1 / 8)]

@@ -11,6 +11,7 @@ from timbrebench.core.seeds import generator
 from timbrebench.methods.cross.model import Cross
 from timbrebench.methods.cross.plugin import INFO as CROSS
 from timbrebench.methods.cross.plugin import Options as CrossOptions
+from timbrebench.methods.diffusion.envelope import envelope
 from timbrebench.methods.diffusion.unconditional_options import InstrumentOptions
 from timbrebench.methods.double.model import Double
 from timbrebench.methods.double.plugin import INFO, Options
@@ -119,3 +120,16 @@ def test_a_split_after_the_last_step_is_an_error(method):
 
 def test_contract():
     check_method(INFO, options=SMALL | {"steps": 2, "split": 1})
+
+
+def test_what_the_second_takes_over_has_its_envelope(method):
+    aim = torch.tensor(method.trained["bow"].state["envelope"])
+    far, near = (
+        torch.dist(
+            envelope(torch.tensor(pair(method, seconds=3.0, split=5, match=m)[1].values[0])), aim
+        )
+        for m in ("none", "envelope")
+    )
+    assert near < far
+    first, same = (pair(method, match=m)[0].values[0] for m in ("none", "envelope"))
+    np.testing.assert_array_equal(first, same)  # the first goes on as it was

@@ -2,11 +2,11 @@
 
 Which comparisons a run makes is declared here, before any result: each method against ``copy``
 and against ``regress``, in timbre and in content. They are corrected together (Holm); whatever
-else a reader compares is descriptive.
+else a reader compares is descriptive, and so are the cells of a suite's heat map.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,16 +51,18 @@ def declared(run: RunRecord, store: Store) -> list[dict[str, Any]]:
     its corpus."""
     found: list[dict[str, Any]] = []
     results = Results(run, store)
+    grids = run.suite.layout.grids if run.suite else ()
+    in_grids = {label for grid in grids for label in grid.cells}
     for dataset in dict.fromkeys(cell.dataset for cell in run.cells):
-        rows = list(_of_dataset(results, dataset))
+        rows = list(_of_dataset(results, dataset, in_grids))
         corrected = holm({str(i): row["p"] for i, row in enumerate(rows)})
         found += [r | {"dataset": dataset, "p_holm": corrected[str(i)]} for i, r in enumerate(rows)]
     return found
 
 
-def _of_dataset(results: "Results", dataset: str) -> Iterator[dict[str, Any]]:
+def _of_dataset(results: "Results", dataset: str, in_grids: Set[str]) -> Iterator[dict[str, Any]]:
     systems = [s for (of, _), s in results.systems.items() if of == dataset]
-    methods = [s for s in systems if not s[0].control]
+    methods = [s for s in systems if not s[0].control and s[0].label not in in_grids]
     rivals = [s for s in systems if s[0].label in RIVALS]
     for system, rival in itertools.product(methods, rivals):
         for task in system[0].tasks:
@@ -177,13 +179,13 @@ def compare_run(root: Path) -> list[dict[str, Any]]:
 
 def compare_runs(first: Path, second: Path) -> list[dict[str, Any]]:
     """Each system of both runs: the second run's values minus the first's, in all metrics that
-    have a direction, over the same tracks of the same corpora."""
+    have a direction, over the same tracks of the same corpora, cut alike."""
     runs = [read_run(root) for root in (first, second)]
     a, b = (Results(run, Store(run.path)) for run in runs)
     same = {
         name
         for name in {c.dataset for c in runs[0].cells} & {c.dataset for c in runs[1].cells}
-        if len({run.corpus_of(name).get("fingerprint") for run in runs}) == 1
+        if len({_scored_on(run, name) for run in runs}) == 1
     }
     rows = []
     for (dataset, label), cells in a.systems.items():
@@ -199,3 +201,9 @@ def compare_runs(first: Path, second: Path) -> list[dict[str, Any]]:
                 better = {"higher_is_better": row["higher_is_better"]}
                 rows.append({**named, **better, **asdict(made)})
     return rows
+
+
+def _scored_on(run: RunRecord, dataset: str) -> tuple[Any, ...]:
+    """What the estimates of a run are made from."""
+    cut = (run.config.get(name) for name in ("max_seconds", "score_on"))
+    return (run.corpus_of(dataset).get("fingerprint"), *cut)

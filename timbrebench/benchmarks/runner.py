@@ -241,16 +241,19 @@ class Runner:
         self._compare(list(keys))
 
     def _compare(self, keys: Sequence[str]) -> None:
-        """The declared comparisons, again where a score has changed. Nothing else hangs on them."""
-        made = [c for c in self.plan.cells if self.result.statuses.get(c.key) == "ok"]
-        rivals = [c for c in made if c.method.label in RIVALS]
-        if not rivals or all(c.control for c in made):
+        """The declared comparisons of all cells that the folder shows, again where a score has
+        changed. Nothing else hangs on them."""
+        results = {key: self._result_of(key) for key in keys}
+        made = [k for k, result in results.items() if result.get("status") == "ok"]
+        cells = [read_or_none(self.store.cell(key) / "cell.json") or {} for key in made]
+        rivals = any(cell.get("label") in RIVALS for cell in cells)
+        if self.result.interrupted or not rivals or all(cell.get("control") for cell in cells):
             return
-        scores = [self._result_of(key).get("scores", []) for key in keys]
         known = read_or_none(self.store.comparisons) or {}
-        basis = files.digest([[key, *of] for key, of in zip(keys, scores, strict=True)])
-        if self.result.interrupted or known.get("basis") == basis:
+        basis = files.digest([[key, *results[key].get("scores", [])] for key in made])
+        if known.get("basis") == basis:
             return
+        self.store.comparisons.unlink(missing_ok=True)  # whatever becomes of the new ones
         folder = self.store.root / "jobs" / "compare"
         data = {"root": str(self.store.root)}
         job = self._job("compare", "compare", "comparisons", folder, data)

@@ -3,25 +3,16 @@
 import numpy as np
 import pytest
 
+from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.metrics.extrapolated import (
-    ExtrapolatedDistance,
     extrapolate,
     subset_distances,
 )
 from timbrebench.benchmarks.metrics.frechet import frechet_distance, gaussian
-from timbrebench.benchmarks.metrics.logmel import LogMel
-from timbrebench.benchmarks.metrics.plugin import EMBEDDINGS
 from timbrebench.core.errors import CannotMeasure
-from timbrebench.core.options import NoOptions
 from timbrebench.core.records import Clip
 
 RATE = 16000
-
-
-def fadinf() -> ExtrapolatedDistance:
-    embedding = LogMel(NoOptions())
-    embedding.info = next(e for e in EMBEDDINGS if e.name == "logmel")
-    return ExtrapolatedDistance(NoOptions(), embedding)
 
 
 def noises(count: int, seconds: float) -> list[Clip]:
@@ -63,12 +54,12 @@ def test_a_distance_that_is_there_stays() -> None:
 
 def test_it_measures_the_same_each_time_and_shows_its_fit() -> None:
     clips = noises(12, 42)
-    values, details = fadinf().measure(clips, clips)
-    assert fadinf().measure(clips, clips)[0] == values
+    values, details = measure.with_defaults("fadinf_logmel").measure(clips, clips)
+    assert measure.with_defaults("fadinf_logmel").measure(clips, clips)[0] == values
     assert values["fadinf_logmel"] >= 0 and len(details["points"]) == 45
 
 
 @pytest.mark.parametrize("clips", [noises(10, 10), noises(3, 200)])
 def test_few_vectors_or_clips_are_refused(clips: list[Clip]) -> None:
     with pytest.raises(CannotMeasure, match="at least 500"):
-        fadinf().measure(clips, clips)
+        measure.with_defaults("fadinf_logmel").measure(clips, clips)

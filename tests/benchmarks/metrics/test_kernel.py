@@ -6,25 +6,16 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist
 
+from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.metrics import kernel
 from timbrebench.benchmarks.metrics.kernel import (
-    KernelAudioDistance,
     median_distance,
     squared_mmd,
 )
-from timbrebench.benchmarks.metrics.logmel import LogMel
-from timbrebench.benchmarks.metrics.plugin import EMBEDDINGS
 from timbrebench.core.errors import CannotMeasure
-from timbrebench.core.options import NoOptions
 from timbrebench.core.records import Clip
 
 RATE = 16000
-
-
-def kad() -> KernelAudioDistance:
-    embedding = LogMel(NoOptions())
-    embedding.info = next(e for e in EMBEDDINGS if e.name == "logmel")
-    return KernelAudioDistance(NoOptions(), embedding)
 
 
 def noises(count: int, seed: int, tilt: float = 0.0) -> list[Clip]:
@@ -78,8 +69,8 @@ def test_the_bandwidth_of_many_vectors_is_that_of_a_part(monkeypatch: pytest.Mon
 def test_it_sees_colour_and_not_level() -> None:
     real = noises(4, 0)
     quiet = [Clip(0.25 * c.samples, RATE) for c in noises(4, 1)]
-    same, details = kad().measure(real, quiet)
-    other, _ = kad().measure(real, noises(4, 1, tilt=0.9))
+    same, details = measure.with_defaults("kad_logmel").measure(real, quiet)
+    other, _ = measure.with_defaults("kad_logmel").measure(real, noises(4, 1, tilt=0.9))
     assert abs(same["kad_logmel"]) < 3 < 50 < other["kad_logmel"]
     assert details["n"] == details["n_reference"] == 16 and details["bandwidth"] > 0
 
@@ -87,4 +78,4 @@ def test_it_sees_colour_and_not_level() -> None:
 def test_references_without_a_distance_are_refused() -> None:
     same = [Clip(np.ones(4 * RATE, np.float32), RATE, track=str(i)) for i in range(3)]
     with pytest.raises(CannotMeasure, match="one and the same"):
-        kad().measure(same, noises(2, 0))
+        measure.with_defaults("kad_logmel").measure(same, noises(2, 0))
