@@ -11,6 +11,7 @@ from timbrebench.core.errors import NotApplicable
 from timbrebench.core.interfaces import Method
 from timbrebench.core.mel import MelSpec, log_mel, preset
 from timbrebench.core.records import Clip, Corpus, Mels, Task, Track
+from timbrebench.core.seeds import generator
 from timbrebench.methods.controls.excerpts import excerpt, excerpts_of, together
 
 Rngs = Sequence[np.random.Generator]
@@ -59,22 +60,26 @@ class Noise(Method):
 class Shuffled(Method):
     """A wrong track of the right instrument: the best timbre that there is, and wrong content.
 
-    The track is drawn from the source's own split, or from the validation or test tracks if
-    that has no other; never from training tracks, which timbre is measured against.
+    The tracks of the source's own split stand in a drawn order, always the same, and each gets the
+    next one: so each is heard once, and the set of them is the real music of that split. If the
+    split has no other track one is drawn from the validation or test tracks; never from training
+    tracks, which timbre is measured against.
     """
 
     def transfer(self, clips: Sequence[Clip], task: Task, styles: Styles, rngs: Rngs) -> list[Clip]:
-        return [self._wrong(clip, task, rng) for clip, rng in zip(clips, rngs, strict=True)]
+        return [self._wrong(clip, task) for clip in clips]
 
-    def _wrong(self, clip: Clip, task: Task, rng: np.random.Generator) -> Clip:
+    def _wrong(self, clip: Clip, task: Task) -> Clip:
         corpus = corpus_of(self)
         others = _other_tracks(corpus, clip.track, task.target)
         if not others:
             raise NotApplicable(
                 f"no validation or test track by {task.target} other than '{clip.track}'"
             )
-        chosen = others[rng.integers(len(others))]
-        real = corpus.load(chosen.id, task.target, clip.rate, clip.seconds)
+        ids = sorted([clip.track, *(track.id for track in others)])
+        order = [ids[i] for i in generator("shuffled", task.target, *ids).permutation(len(ids))]
+        chosen = order[(order.index(clip.track) + 1) % len(order)]
+        real = corpus.load(chosen, task.target, clip.rate, clip.seconds)
         samples = np.resize(real.samples, len(clip.samples))  # repeats what is too short
         return Clip(samples, clip.rate, task.target, clip.track)
 
