@@ -16,7 +16,15 @@ from timbrebench.benchmarks.scoring import Scorer, score_file
 from timbrebench.benchmarks.store import Store
 from timbrebench.core import audio, files
 from timbrebench.core.errors import CannotMeasure
-from timbrebench.core.interfaces import CellMetric, Measure, MetricInfo, PairMetric, SetMetric
+from timbrebench.core.interfaces import (
+    PUBLISHED,
+    TEST,
+    CellMetric,
+    Measure,
+    MetricInfo,
+    PairMetric,
+    SetMetric,
+)
 from timbrebench.core.manifest import Entry
 from timbrebench.core.records import Clip, Corpus, Task, Track
 from timbrebench.core.registry import Registry
@@ -51,6 +59,18 @@ class Count(SetMetric):
         return {"references": len(references), "peaks": peaks}, {"n": 7, "k": len(estimates)}
 
 
+class Peaks(SetMetric):
+    """The sum of the estimates' peaks: a distance that is bounded."""
+
+    bounded = True
+
+    def measure(
+        self, references: Sequence[Clip], estimates: Sequence[Clip]
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        assert all(len(c.samples) for c in references)
+        return {"sum": sum(float(c.samples.max()) for c in estimates)}, {"n": len(estimates)}
+
+
 class Told(CellMetric):
     """What the cell's record says."""
 
@@ -71,10 +91,14 @@ INFOS = {
     "self_gap": info("self_gap", "gap", against_source=True),
     "more": info("more", "gap", "absent"),
     "count": info("count", "references", "peaks", kind="set"),
+    "bounded": info("bounded", "sum", kind="set"),
+    "to_tests": info("to_tests", "sum", kind="set", references=TEST),
+    "to_all": info("to_all", "sum", kind="set", references=PUBLISHED),
     "told": info("told", "seconds", "absent", kind="cell"),
     "uncreated": info("uncreated", "gap"),
 }
 CLASSES: dict[str, Any] = {"count": Count, "sums": Count, "told": Told}
+CLASSES |= dict.fromkeys(("bounded", "to_tests", "to_all"), Peaks)
 
 
 @pytest.fixture(autouse=True)
@@ -249,6 +273,47 @@ def test_a_set_is_held_against_the_targets_training_tracks(cell: Cell) -> None:
     assert peaks["value"] == pytest.approx(0.5, abs=1e-3)
     assert references["reference"] == "train tracks of b"
     assert references["details"] == {"n": 7, "k": 2, "items": ["1", "2"]}
+
+
+def with_tests(cell: Cell) -> None:
+    """Test tracks 1, 2 and 3: sources that peak at 0.4, targets at 0.5; estimates of two."""
+    for id in ("1", "2", "3"):
+        folder = cell.store.root / "corpus"
+        stems = {n: write(folder / f"{id}.{n}.wav", p) for n, p in (("a", 0.4), ("b", 0.5))}
+        cell.tracks.append(Track(id, stems, "test"))
+    for id in ("1", "2"):
+        cell.estimate(id, 0.3)
+
+
+def test_what_bounds_a_distance_is_told(cell: Cell) -> None:
+    """As many real clips as there are estimates, and what they were made from."""
+    with_tests(cell)
+    (row,) = cell.score("bounded")
+    assert row["value"] == pytest.approx(0.6, abs=1e-3)
+    floor, ceiling = row["details"]["floor"], row["details"]["ceiling"]
+    assert (floor["of"], floor["n"]) == ("test tracks of b", 2)
+    assert floor["value"] == pytest.approx(1.0, abs=1e-3)
+    assert (ceiling["of"], ceiling["n"]) == ("a", 2)
+    assert ceiling["value"] == pytest.approx(0.8, abs=1e-3)
+
+
+def test_against_the_test_tracks_the_floor_is_of_training_tracks(cell: Cell) -> None:
+    with_tests(cell)
+    (row,) = cell.score("to_tests")
+    assert row["reference"] == "test tracks of b"
+    assert row["details"]["floor"]["of"] == "train tracks of b"
+    assert row["details"]["floor"]["value"] == pytest.approx(0.5, abs=1e-3)  # two of 0.25
+
+
+def test_the_published_way_pools_both_directions(cell: Cell) -> None:
+    with_tests(cell)
+    back = Task("transfer", "b", "a")
+    cell.tasks = [TASK, back]
+    cell.estimate("3", 0.2, task=back.name, source="b", target="a")
+    there, and_back = cell.score("to_all")
+    assert there["value"] == and_back["value"] == pytest.approx(0.8, abs=1e-3)
+    assert there["reference"] == "the whole corpus, sources included; estimates of both directions"
+    assert there["details"]["items"] == ["1", "2"] and there["n"] == 3
 
 
 def test_without_training_tracks_the_test_tracks_are_said(cell: Cell) -> None:

@@ -1,23 +1,87 @@
-"""What a set of estimates is held against."""
+"""What a set of estimates is held against, and what bounds the distance to it."""
 
+from collections.abc import Iterator, Sequence
+
+from timbrebench.core.interfaces import PUBLISHED, TEST
 from timbrebench.core.records import Clip, Corpus
+
+Stem = tuple[str, str]  # (track, instrument)
 
 
 class References:
-    """Real clips of instruments, loaded once."""
+    """Real clips of a corpus, by protocol: train, test or published."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
-        self.loaded: dict[tuple[str, int], tuple[list[Clip], str]] = {}
+        self.loaded: dict[tuple[str, str, int], list[Clip]] = {}
 
-    def __call__(self, instrument: str, rate: int) -> tuple[list[Clip], str]:
-        """(clips at ``rate`` Hz, what they are): the instrument's training tracks.
+    def __call__(
+        self, instrument: str, rate: int, protocol: str = "train"
+    ) -> tuple[Sequence[Clip], str]:
+        """(clips at ``rate`` Hz, what they are): the instrument's training or test tracks, or
+        every stem of the corpus.
 
-        A corpus that trains nothing (``--split all``) has none: then its test tracks, said so.
+        A corpus that trains nothing (``--split all``) has no training tracks: then its test
+        tracks, said so.
         """
-        if (instrument, rate) not in self.loaded:
-            split = "train" if self.corpus.tracks_of("train", instrument) else "test"
+        if protocol == PUBLISHED:
+            stems = [(t.id, name) for t in self.corpus.tracks for name in t.stems]
+            return _Loading(self.corpus, stems, rate), "the whole corpus, sources included"
+        split = self._split(instrument, protocol)
+        return self._clips(split, instrument, rate), f"{split} tracks of {instrument}"
+
+    def held_out(
+        self, instrument: str, protocol: str, like: Sequence[Clip]
+    ) -> tuple[list[Clip], str]:
+        """(real clips of the instrument that are not among the references of the protocol, as many
+        and as long as ``like``, as far as there are any; what they are)."""
+        rate = like[0].rate
+        apart = "train" if self._split(instrument, protocol) == "test" else "test"
+        clips = self._clips(apart, instrument, rate)
+        cut = [
+            Clip(real.samples[: len(made.samples)], rate, instrument, real.track)
+            for real, made in zip(clips, like, strict=False)
+        ]
+        return cut, f"{apart} tracks of {instrument}"
+
+    def sources(self, instrument: str, like: Sequence[Clip]) -> list[Clip]:
+        """The stems by an instrument that estimates were made from, cut to their length."""
+        load, rate = self.corpus.load, like[0].rate
+        return [
+            Clip(load(c.track, instrument, rate).samples[: len(c.samples)], rate, track=c.track)
+            for c in like
+        ]
+
+    def _split(self, instrument: str, protocol: str) -> str:
+        trains = bool(self.corpus.tracks_of("train", instrument))
+        return "test" if protocol == TEST or not trains else "train"
+
+    def _clips(self, split: str, instrument: str, rate: int) -> list[Clip]:
+        key = split, instrument, rate
+        if key not in self.loaded:
             ids = [t.id for t in self.corpus.tracks_of(split, instrument)]
-            clips = [self.corpus.load(id, instrument, rate) for id in ids]
-            self.loaded[instrument, rate] = clips, f"{split} tracks of {instrument}"
-        return self.loaded[instrument, rate]
+            self.loaded[key] = [self.corpus.load(id, instrument, rate) for id in ids]
+        return self.loaded[key]
+
+
+class _Loading(Sequence[Clip]):
+    """Stems that are loaded one by one, each time: a whole corpus may not fit into memory."""
+
+    def __init__(self, corpus: Corpus, stems: Sequence[Stem], rate: int) -> None:
+        self.corpus, self.stems, self.rate = corpus, stems, rate
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        if isinstance(index, slice):
+            return [self._load(stem) for stem in self.stems[index]]
+        return self._load(self.stems[index])
+
+    def __iter__(self) -> Iterator[Clip]:
+        return map(self._load, self.stems)
+
+    def _load(self, stem: Stem) -> Clip:
+        track, instrument = stem
+        clip = self.corpus.load(track, instrument, self.rate)
+        return Clip(clip.samples, clip.rate, instrument, f"{track}/{instrument}")

@@ -13,7 +13,7 @@ from timbrebench.benchmarks.measure import Chosen
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.store import Store, read_or_none
 from timbrebench.core import files
-from timbrebench.core.interfaces import Evidence
+from timbrebench.core.interfaces import PUBLISHED, Evidence
 from timbrebench.core.manifest import Entry
 from timbrebench.core.records import Clip, Task
 from timbrebench.core.registry import registry
@@ -154,13 +154,22 @@ class Scorer:
         items: Sequence[Mapping[str, Any]],
         file: str = "file",
     ) -> list[Row]:
-        rate = entry.info.rate
-        references, told = self.session.references(instrument, rate)
+        rate, protocol = entry.info.rate, entry.info.references
+        references, told = self.session.references(instrument, rate, protocol)
+        others = self._other_direction(task) if protocol == PUBLISHED else []
+        if others:
+            told += "; estimates of both directions"
 
         def measured() -> list[Row]:
             estimates = [_clip(self.folder / i[file], rate, instrument, i["track"]) for i in items]
-            values, details = metric.measure(references, estimates)
-            kept = metric.evidence(references, estimates) if task.kind != "pair" else None
+            pooled = [
+                *estimates,
+                *(_clip(self.folder / i["file"], rate, "", i["track"]) for i in others),
+            ]
+            values, details = metric.measure(references, pooled)
+            if metric.bounded:
+                details |= self._bounds(entry, metric, task, references, estimates)
+            kept = metric.evidence(references, pooled) if task.kind != "pair" else None
             if kept is not None:
                 self.evidence[task.name] = kept
             known = {"n": details.get("n"), "details": {**details, "items": _tracks(items)}}
@@ -169,6 +178,39 @@ class Scorer:
 
         rows, reason = measure.ask(measured)
         return _all(entry, task, "", "failed", reason, told) if rows is None else rows
+
+    def _bounds(
+        self,
+        entry: Entry,
+        metric: Any,
+        task: Task,
+        references: Sequence[Clip],
+        estimates: Sequence[Clip],
+    ) -> Row:
+        """What other real music (floor) and the unchanged source (ceiling) have against the same
+        references."""
+        of = self.session.references
+        held_out, told = of.held_out(estimates[0].instrument, entry.info.references, estimates)
+        found = {"floor": self._bound(metric, references, held_out) | {"of": told}}
+        if task.source:
+            sources = of.sources(task.source, estimates)
+            found["ceiling"] = self._bound(metric, references, sources) | {"of": task.source}
+        return found
+
+    @staticmethod
+    def _bound(metric: Any, references: Sequence[Clip], clips: Sequence[Clip]) -> Row:
+        answer, reason = measure.ask(metric.measure, references, clips)
+        if answer is None:
+            return {"value": None, "reason": reason}
+        values, details = answer
+        return {"value": next(iter(values.values())), "n": details.get("n")}
+
+    def _other_direction(self, task: Task) -> list[dict[str, Any]]:
+        """The items of the same conversion the other way, where the cell has it."""
+        ends = task.kind, task.b, task.a, bool(task.parts)
+        tasks = self.session.all_tasks
+        back = [t for t in tasks if (t.kind, t.a, t.b, bool(t.parts)) == ends]
+        return [i for t in back for i in self._items(t) if i["status"] == "ok"]
 
     # ------------------------------------------------------------------ by cell
 

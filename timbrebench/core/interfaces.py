@@ -87,6 +87,11 @@ class Measure:
     higher_is_better: bool | None = None  # None: neither
 
 
+# What a set metric holds estimates against. PUBLISHED is what the script of DiffTransfer did: the
+# estimates of both directions against every stem of the corpus, sources included.
+TRAIN, TEST, PUBLISHED = "train", "test", "published"
+
+
 @dataclass(frozen=True)
 class MetricInfo(Info):
     """A measure of estimates: 'pair' (by item), 'set' (by task) or 'cell' (by cell)."""
@@ -96,6 +101,7 @@ class MetricInfo(Info):
     kinds: tuple[str, ...] = ("transfer",)  # of tasks that it applies to
     rate: int = 16000  # Hz that its clips come at
     embedding: str = ""  # for set metrics made from an embedding
+    references: str = TRAIN  # of set metrics: the target's training or test tracks, or all stems
     against_source: bool = False  # may take the source as reference where there is no counterpart
     default: bool = True  # measured where a run names no metric
     version: str = "1"  # enters the key of its scores
@@ -303,6 +309,10 @@ class Evidence:
 
 class SetMetric(ABC):
     """(references, estimates) → values."""
+
+    # Whether its rows tell what real music that is not among the references has (floor), and what
+    # the unchanged source has (ceiling).
+    bounded = False
 
     def __init__(self, options: Any, embedding: "Embedding | None" = None) -> None:
         self.options, self.embedding = options, embedding

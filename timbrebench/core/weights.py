@@ -72,6 +72,13 @@ KNOWN: Mapping[str, Weights] = MappingProxyType(
             sha256="10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
             limit=400 << 20,
         ),
+        "pann": Weights(
+            name="pann",
+            file="Cnn14_16k_mAP=0.438.pth",
+            url="https://zenodo.org/records/3987831/files/Cnn14_16k_mAP%3D0.438.pth",
+            sha256="e2ee543a27919542c2ea03eabaa70b24dcd4e6c8e05621de6b67a94e4c5058e6",
+            limit=400 << 20,
+        ),
     }
 )
 

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from timbrebench.benchmarks.metrics.frechet import FrechetAudioDistance, frechet_distance, gaussian
+from timbrebench.benchmarks.metrics.frechet import (
+    DistanceTo,
+    FrechetAudioDistance,
+    TrackDistance,
+    frechet_distance,
+    gaussian,
+)
 from timbrebench.benchmarks.metrics.logmel import LogMel
 from timbrebench.benchmarks.metrics.plugin import EMBEDDINGS
 from timbrebench.core.errors import CannotMeasure
@@ -55,6 +61,28 @@ def test_equals_the_packages_own_function(counts: tuple[int, int], dimension: in
     expected = unbound(None, *gaussian(one), *gaussian(two))
     found = frechet_distance(*gaussian(one), *gaussian(two))
     assert found == pytest.approx(float(np.real(expected)), rel=1e-4)
+
+
+@pytest.mark.parametrize("counts", [(900, 700), (900, 12), (40, 50), (40, 900), (2, 2)])
+def test_from_vectors_as_from_their_gaussian(counts: tuple[int, int]) -> None:
+    """Fewer vectors than dimensions take another way."""
+    one, two = vectors(counts[0], 64), vectors(counts[1], 64, scale=1.5)
+    to_one = DistanceTo(*gaussian(one))
+    assert to_one.of_vectors(two) == pytest.approx(to_one(*gaussian(two)), rel=1e-6)
+    assert 0 <= to_one.of_vectors(one) < 1e-5
+
+
+def test_of_each_track_alone() -> None:
+    """Two tracks whose own distances are known; one of a single window is left out."""
+    metric, clips = fad(), noises(3, seconds=6.0)
+    real, made = metric.embed(noises(6), clips)
+    made.add("short", made.by_clip[0][:1], 1.0)
+    own = TrackDistance(NoOptions(), metric.embedding)
+    values, details = own.compare(real, made)
+    expected = [frechet_distance(*gaussian(real.vectors), *gaussian(v)) for v in made.by_clip[:3]]
+    assert list(details["by_track"].values()) == pytest.approx(expected, rel=1e-6)
+    assert values == {"track_fad_logmel": pytest.approx(np.mean(expected))}
+    assert "1 vector" in details["skipped"]["estimates/short"] and details["grey"]
 
 
 def fad() -> FrechetAudioDistance:

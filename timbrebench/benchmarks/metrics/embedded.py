@@ -3,8 +3,10 @@
 # Shapes: n vectors of d dimensions.
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -34,21 +36,46 @@ class Embedded:
     seconds: float = 0.0
     skipped: dict[str, str] = field(default_factory=dict)  # clip → reason
 
-    @property
+    @cached_property
     def vectors(self) -> np.ndarray:
-        """All of them [n, d], in float64."""
+        """All of them [n, d], in float64; once the set is complete."""
         return np.concatenate(self.by_clip).astype(np.float64)
+
+    def add(self, name: str, vectors: np.ndarray, seconds: float) -> None:
+        """One clip's vectors [n, d]."""
+        self.by_clip.append(vectors)
+        self.names.append(name)
+        self.seconds += seconds
+
+    def checked(self, side: str) -> "Embedded":
+        """Itself; CannotMeasure where it has no two vectors."""
+        count = sum(map(len, self.by_clip))
+        if count < 2:
+            clips = len(self.by_clip) + len(self.skipped)
+            reason = next(iter(self.skipped.values()), f"there are {clips} clips")
+            raise CannotMeasure(f"the {side} give {count} vectors, at least 2 are needed: {reason}")
+        return self
 
 
 class EmbeddingMetric(SetMetric):
     """A distance between two sets in the space of any embedding."""
 
     embedding: Embedding
+    bounded = True
 
     def __init__(self, options: Any, embedding: Embedding | None = None) -> None:
         if embedding is None:
             raise ValueError(f"{type(self).__name__} needs an embedding")
         super().__init__(options, embedding)
+
+    @abstractmethod
+    def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:
+        """As :meth:`measure`, of sets that are vectors already."""
+
+    def measure(
+        self, references: Sequence[Clip], estimates: Sequence[Clip]
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        return self.compare(*self.embed(references, estimates))
 
     def embed(
         self, references: Sequence[Clip], estimates: Sequence[Clip]
@@ -77,22 +104,19 @@ class EmbeddingMetric(SetMetric):
         for index, clip in enumerate(clips):
             name = clip.track or str(index)
             try:
-                found.by_clip.append(memo.get(clip.samples, self._vectors))
+                vectors = memo.get(clip.samples, partial(vectors_of, self.embedding))
             except CannotMeasure as error:
                 found.skipped[f"{side}/{name}"] = str(error)
-                continue
-            found.names.append(name)
-            found.seconds += clip.seconds
-        count = sum(map(len, found.by_clip))
-        if count < 2:
-            reason = next(iter(found.skipped.values()), f"there are {len(clips)} clips")
-            raise CannotMeasure(f"the {side} give {count} vectors, at least 2 are needed: {reason}")
-        return found
+            else:
+                found.add(name, vectors, clip.seconds)
+        return found.checked(side)
 
-    def _vectors(self, samples: np.ndarray) -> np.ndarray:
-        if not np.isfinite(samples).all():
-            raise CannotMeasure("it has NaN or infinite samples")
-        return self.embedding.embed(Clip(at_loudness(samples), self.embedding.info.rate))
+
+def vectors_of(embedding: Embedding, samples: np.ndarray) -> np.ndarray:
+    """Samples [n] at the embedding's rate, brought to one loudness → [windows, d] float32."""
+    if not np.isfinite(samples).all():
+        raise CannotMeasure("it has NaN or infinite samples")
+    return embedding.embed(Clip(at_loudness(samples), embedding.info.rate))
 
 
 def jackknifed(

@@ -23,10 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.embedded import EmbeddingMetric
-from timbrebench.benchmarks.metrics.frechet import frechet_distance, gaussian, grey
+from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric
+from timbrebench.benchmarks.metrics.frechet import DistanceTo, gaussian, grey
 from timbrebench.core.errors import CannotMeasure
-from timbrebench.core.records import Clip
 from timbrebench.core.seeds import generator
 
 FEWEST = 500  # vectors of the estimates
@@ -40,10 +39,7 @@ Point = tuple[int, float]  # (vectors, FAD)
 class ExtrapolatedDistance(EmbeddingMetric):
     """FAD∞ in the space of any embedding."""
 
-    def measure(
-        self, references: Sequence[Clip], estimates: Sequence[Clip]
-    ) -> tuple[dict[str, float], dict[str, Any]]:
-        real, made = self.embed(references, estimates)
+    def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:
         n, clips = len(made.vectors), len(made.by_clip)
         if n < FEWEST or clips < FEWEST_CLIPS:
             raise CannotMeasure(
@@ -58,13 +54,13 @@ class ExtrapolatedDistance(EmbeddingMetric):
 
 def subset_distances(real: np.ndarray, by_clip: Sequence[np.ndarray]) -> list[Point]:
     """FAD of subsets of clips [n, d] against the reference [m, d]."""
-    rng, reference = generator("fad infinity"), gaussian(real)
+    rng, to_real = generator("fad infinity"), DistanceTo(*gaussian(real))
     points = []
     for count in np.linspace(len(by_clip) / 5, len(by_clip), SIZES).round().astype(int):
         for _ in range(DRAWS):
             drawn = rng.permutation(len(by_clip))[: max(count, 2)]
             subset = np.concatenate([by_clip[i] for i in drawn]).astype(np.float64)
-            points.append((len(subset), frechet_distance(*reference, *gaussian(subset))))
+            points.append((len(subset), to_real.of_vectors(subset)))
     return points
 
 

@@ -8,20 +8,27 @@ embedded. The distance grows as the sets get smaller (two samples of one Gaussia
 dimensions are 27 % of its variance apart at 50 vectors and 1 % at 1000), so values compare only
 at equal n, with the same embedding and the same references.
 
+``track_fad`` is that of each estimate alone: all of them rest on the few vectors of one clip, so
+they say which clips are far off, and not how far the set is.
+
 References
 ----------
 Kilgour et al., "Fréchet audio distance: a reference-free metric for evaluating music enhancement
-algorithms", Interspeech 2019.
+algorithms", Interspeech 2019. Of single tracks: Gui et al., "Adapting Fréchet audio distance for
+generative music evaluation", ICASSP 2024.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric, jackknifed
+from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.interfaces import Evidence
 from timbrebench.core.records import Clip
+from timbrebench.core.statistics import mean, t_interval
 
 GREY_BELOW = 2  # vectors a dimension: a covariance from fewer says little
 
@@ -40,45 +47,54 @@ def frechet_distance(
 
 
 class DistanceTo:
-    """The Fréchet distance to one Gaussian, whose root is taken once.
+    """The Fréchet distance to one Gaussian, of which what can be computed once is.
 
     tr (Σ1 Σ2)^½ is the sum of the roots of the eigenvalues of Σ1^½ Σ2 Σ1^½, which is symmetric:
     unlike a matrix root of Σ1 Σ2 it is always real, also where a covariance is singular.
     """
 
     def __init__(self, mean: np.ndarray, cov: np.ndarray) -> None:
-        self.mean, self.root = np.asarray(mean, np.float64), _root(np.asarray(cov, np.float64))
-        self.trace = float(np.trace(cov))
+        self.mean, self.cov = np.asarray(mean, np.float64), np.asarray(cov, np.float64)
 
     def __call__(self, mean: np.ndarray, cov: np.ndarray) -> float:
-        eigenvalues = np.linalg.eigvalsh(self.root @ np.asarray(cov, np.float64) @ self.root)
-        shared = np.sqrt(eigenvalues.clip(min=0)).sum()
+        product = self._root @ np.asarray(cov, np.float64) @ self._root
+        return self._distance(mean, float(np.trace(cov)), product)
+
+    def of_vectors(self, vectors: np.ndarray) -> float:
+        """The distance of a set of vectors [n, d], n ≥ 2."""
+        vectors = np.asarray(vectors, np.float64)
+        n, d = vectors.shape
+        if n > d:
+            return self(*gaussian(vectors))
+        # Σ2 = XᵀX has fewer directions than dimensions. But for zeros, Σ1^½ XᵀX Σ1^½ has the
+        # eigenvalues of X Σ1 Xᵀ, which is n × n.
+        mean = vectors.mean(axis=0)
+        scaled = (vectors - mean) / np.sqrt(n - 1)
+        return self._distance(mean, float(np.square(scaled).sum()), scaled @ self.cov @ scaled.T)
+
+    def _distance(self, mean: np.ndarray, trace: float, product: np.ndarray) -> float:
+        shared = np.sqrt(np.linalg.eigvalsh(product).clip(min=0)).sum()
         between = np.square(self.mean - mean).sum()
-        return max(0.0, float(between + self.trace + np.trace(cov) - 2 * shared))
+        return max(0.0, float(between + np.trace(self.cov) + trace - 2 * shared))
 
-
-def _root(cov: np.ndarray) -> np.ndarray:
-    """The symmetric root of a covariance [d, d]; rounding below zero is cut off."""
-    values, vectors = np.linalg.eigh(cov)
-    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    @cached_property
+    def _root(self) -> np.ndarray:
+        """The symmetric root of the covariance; rounding below zero is cut off."""
+        values, vectors = np.linalg.eigh(self.cov)
+        return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
 class FrechetAudioDistance(EmbeddingMetric):
     """FAD in the space of any embedding."""
 
-    def measure(
-        self, references: Sequence[Clip], estimates: Sequence[Clip]
-    ) -> tuple[dict[str, float], dict[str, Any]]:
-        real, made = self.embed(references, estimates)
-        to_real = DistanceTo(*gaussian(real.vectors))
+    family = "fad"
 
-        def distance(vectors: np.ndarray) -> float:
-            return to_real(*gaussian(vectors))
-
+    def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:
+        distance = DistanceTo(*gaussian(real.vectors)).of_vectors
         value = distance(made.vectors)
         details = self.details(real, made) | {"grey": grey(real, made)}
         details |= jackknifed(value, made, distance, least=0.0)
-        return {f"fad_{self.embedding.info.name}": value}, details
+        return {f"{self.family}_{self.embedding.info.name}": value}, details
 
     def evidence(self, references: Sequence[Clip], estimates: Sequence[Clip]) -> Evidence:
         """The vectors of each estimate, and the Gaussian of the references."""
@@ -88,8 +104,44 @@ class FrechetAudioDistance(EmbeddingMetric):
         return Evidence(clips, {"mean": mean, "covariance": covariance})
 
     def distance_from(self, references: Mapping[str, np.ndarray]) -> Callable[[np.ndarray], float]:
-        to_references = DistanceTo(references["mean"], references["covariance"])
-        return lambda vectors: to_references(*gaussian(vectors))
+        return DistanceTo(references["mean"], references["covariance"]).of_vectors
+
+
+class TestDistance(FrechetAudioDistance):
+    """FAD whose references are the test tracks."""
+
+    family = "test_fad"
+
+
+class PublishedDistance(FrechetAudioDistance):
+    """FAD as DiffTransfer's script had it: the benchmark pools both directions, and gives the whole
+    corpus as references."""
+
+    family = "published_fad"
+
+
+class TrackDistance(EmbeddingMetric):
+    """The mean of each estimate's own FAD; the row keeps them all."""
+
+    def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:
+        distance = DistanceTo(*gaussian(real.vectors)).of_vectors
+        few = {
+            f"estimates/{name}": f"it gives {len(vectors)} vector, at least 2 are needed"
+            for name, vectors in zip(made.names, made.by_clip, strict=True)
+            if len(vectors) < 2
+        }
+        by_track = {
+            name: distance(vectors)
+            for name, vectors in zip(made.names, made.by_clip, strict=True)
+            if len(vectors) >= 2
+        }
+        if not by_track:
+            raise CannotMeasure(f"no estimate gives 2 vectors: {next(iter(few.values()))}")
+        details = self.details(real, made) | {"by_track": by_track, "grey": True}
+        details["skipped"] |= few
+        if interval := t_interval(list(by_track.values())):
+            details["interval"] = list(interval)
+        return {f"track_fad_{self.embedding.info.name}": mean(list(by_track.values()))}, details
 
 
 def grey(real: Embedded, made: Embedded) -> bool:

@@ -19,14 +19,12 @@ test", JMLR 2012, Lemma 6.
 
 # Shapes: n and m vectors of d dimensions.
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.embedded import EmbeddingMetric, jackknifed
+from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric, jackknifed
 from timbrebench.core.errors import CannotMeasure
-from timbrebench.core.records import Clip
 from timbrebench.core.seeds import generator
 
 SCALE = 100.0
@@ -37,10 +35,7 @@ _BLOCK = 1024  # rows of a kernel matrix held at once
 class KernelAudioDistance(EmbeddingMetric):
     """KAD in the space of any embedding."""
 
-    def measure(
-        self, references: Sequence[Clip], estimates: Sequence[Clip]
-    ) -> tuple[dict[str, float], dict[str, Any]]:
-        real, made = self.embed(references, estimates)
+    def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:
         bandwidth = median_distance(real.vectors)
         if not bandwidth > 0:
             raise CannotMeasure("more than half of the references' vectors are one and the same")

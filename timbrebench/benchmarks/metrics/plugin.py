@@ -1,6 +1,6 @@
 """The built-in metrics and embeddings, as the plugin hooks hand them over. Light."""
 
-from timbrebench.core.interfaces import EmbeddingInfo, Measure, MetricInfo
+from timbrebench.core.interfaces import PUBLISHED, TEST, EmbeddingInfo, Measure, MetricInfo
 from timbrebench.core.records import KINDS
 from timbrebench.core.weights import KNOWN
 
@@ -108,7 +108,42 @@ METRICS: list[MetricInfo] = [
         kinds=KINDS,
         measures=(Measure("fad", "", _BETTER_LOW),),
         embedding="*",
-        version="2",
+        version="3",
+    ),
+    MetricInfo(
+        "test_fad",
+        "Fréchet audio distance to the test tracks of the target",
+        f"{_HERE}.frechet:TestDistance",
+        source="Kilgour et al., Interspeech 2019",
+        kind="set",
+        kinds=KINDS,
+        measures=(Measure("test_fad", "", _BETTER_LOW),),
+        embedding="*",
+        references=TEST,
+        default=False,
+    ),
+    MetricInfo(
+        "published_fad",
+        "Fréchet audio distance of both directions to the whole corpus, sources included",
+        f"{_HERE}.frechet:PublishedDistance",
+        source="Comanducci et al., ISMIR 2023 (their script)",
+        kind="set",
+        kinds=("transfer",),
+        measures=(Measure("published_fad", "", _BETTER_LOW),),
+        embedding="*",
+        references=PUBLISHED,
+        default=False,
+    ),
+    MetricInfo(
+        "track_fad",
+        "the mean of each estimate's own Fréchet audio distance",
+        f"{_HERE}.frechet:TrackDistance",
+        source="Gui et al., ICASSP 2024",
+        kind="set",
+        kinds=KINDS,
+        measures=(Measure("track_fad", "", _BETTER_LOW),),
+        embedding="*",
+        default=False,
     ),
     MetricInfo(
         "kad",
@@ -119,6 +154,7 @@ METRICS: list[MetricInfo] = [
         kinds=KINDS,
         measures=(Measure("kad", "", _BETTER_LOW),),
         embedding="*",
+        version="2",
     ),
     MetricInfo(
         "fadinf",
@@ -174,5 +210,15 @@ EMBEDDINGS: list[EmbeddingInfo] = [
         licence="Apache-2.0",
         weights_sha256=KNOWN["vggish"].sha256,
         default=True,
+    ),
+    EmbeddingInfo(
+        "pann",
+        "the audio-tagging network CNN14 at 16 kHz, one vector for 10 s",
+        f"{_HERE}.pann:Pann",
+        source="Kong et al., TASLP 2020; https://zenodo.org/records/3987831",
+        licence="CC-BY-4.0",
+        weights_sha256=KNOWN["pann"].sha256,
+        dimension=2048,
+        window=10.0,
     ),
 ]
