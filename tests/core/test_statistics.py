@@ -8,6 +8,7 @@ from scipy import stats
 
 from timbrebench.benchmarks.metrics.frechet import DistanceTo, gaussian
 from timbrebench.core.statistics import (
+    crossed_interval,
     holm,
     jackknife_interval,
     separated,
@@ -38,6 +39,41 @@ def test_the_t_interval_covers_what_it_says() -> None:
     intervals = [t_interval(row.tolist()) for row in drawn]
     covered = np.mean([i is not None and i[0] <= 0.4 <= i[1] for i in intervals])
     assert 0.93 < covered < 0.97
+
+
+def test_one_seed_is_an_interval_over_tracks() -> None:
+    values = [0.1, 0.5, 0.4, 0.2]
+    assert crossed_interval([values]) == t_interval(values)
+    assert crossed_interval([[0.1, 0.2], [0.3, 0.4]]) is None
+
+
+def test_seeds_that_agree_add_nothing() -> None:
+    values = [0.1, 0.5, 0.4, 0.2]
+    assert crossed_interval([values, values, values]) == pytest.approx(t_interval(values))
+
+
+def test_two_seeds_of_three_tracks_by_hand() -> None:
+    """Tracks' means 1, 2, 3 and seeds' 1.5, 2.5 without rest: MS_tracks = 2, MS_seeds = 1.5; the
+    variance 3.5 / 6 with 3.5² / (2²/2 + 1.5²/1) = 2.88 degrees of freedom."""
+    found = crossed_interval([[0.5, 1.5, 2.5], [1.5, 2.5, 3.5]])
+    half = stats.t.ppf(0.975, 12.25 / 4.25) * math.sqrt(3.5 / 6)
+    assert found == pytest.approx((2 - half, 2 + half))
+
+
+@pytest.mark.parametrize("of_seeds", [0.0, 0.3, 1.0])
+def test_the_interval_over_tracks_and_seeds_covers_what_it_says(of_seeds: float) -> None:
+    """Of three seeds on ten tracks, where seeds differ not at all, a little, or much."""
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(1500):
+        drawn = (
+            rng.standard_normal(10)
+            + of_seeds * rng.standard_normal((3, 1))
+            + 0.5 * rng.standard_normal((3, 10))
+        )
+        low, high = crossed_interval(drawn.tolist()) or (np.nan, np.nan)
+        covered.append(low <= 0 <= high)
+    assert 0.93 < np.mean(covered) < 0.985
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0])

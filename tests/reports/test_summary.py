@@ -227,6 +227,9 @@ def test_the_best_and_what_cannot_be_told_from_it(make):
     (table,) = summarise([make.run(cells, rows)]).headline
     best = {line.system.label: line.entries[JD].best for line in table.lines}
     assert best == {"palette": True, "ldm": True, "cross": False}
+    tiers = {line.system.label: line.entries[JD].tier for line in table.lines}
+    assert tiers == {"palette": 1, "ldm": 1, "cross": 2}
+    assert f"Tiers in {JD}: 1. palette, ldm; 2. cross." in table.notes
 
 
 def test_a_set_distance_over_few_vectors_is_grey_and_never_best(make):

@@ -32,6 +32,36 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return _around(centre, math.sqrt(variance / len(values)), df)
 
 
+def crossed_interval(by_seed: Sequence[Sequence[float]]) -> tuple[float, float] | None:
+    """The 95 % interval of a mean over tracks and seeds; None under three tracks.
+
+    ``by_seed``: for each seed the values of the same tracks in the same order. Both are drawn from
+    more (crossed random effects): the variance of the mean is (MS_tracks + MS_seeds - MS_rest) over
+    the number of values, and never taken less than that of either alone; its degrees of freedom
+    are Satterthwaite's (1946). One seed tells nothing of others: then it is over tracks alone.
+    """
+    seeds, tracks = len(by_seed), len(by_seed[0])
+    if seeds == 1 or tracks < FEWEST:
+        return t_interval(by_seed[0])
+    of_seeds = [mean(values) for values in by_seed]
+    of_tracks = [mean(values) for values in zip(*by_seed, strict=True)]
+    centre = mean(of_seeds)
+    ms_tracks = seeds * math.fsum((m - centre) ** 2 for m in of_tracks) / (tracks - 1)
+    ms_seeds = tracks * math.fsum((m - centre) ** 2 for m in of_seeds) / (seeds - 1)
+    rest = math.fsum(
+        (value - of_seed - of_track + centre) ** 2
+        for values, of_seed in zip(by_seed, of_seeds, strict=True)
+        for value, of_track in zip(values, of_tracks, strict=True)
+    )
+    df_rest = (tracks - 1) * (seeds - 1)
+    ms_rest = rest / df_rest
+    total = max(ms_tracks + ms_seeds - ms_rest, ms_tracks, ms_seeds)
+    if total == 0:
+        return centre, centre
+    parts = ms_tracks**2 / (tracks - 1) + ms_seeds**2 / (seeds - 1) + ms_rest**2 / df_rest
+    return _around(centre, math.sqrt(total / (tracks * seeds)), max(total**2 / parts, 1.0))
+
+
 def jackknife_interval(value: float, without: Sequence[float]) -> tuple[float, float] | None:
     """The 95 % interval of a distance between sets; None under three groups.
 
@@ -47,7 +77,7 @@ def jackknife_interval(value: float, without: Sequence[float]) -> tuple[float, f
     return _around(value, math.sqrt(variance), count - 1)
 
 
-def _around(centre: float, error: float, df: int) -> tuple[float, float]:
+def _around(centre: float, error: float, df: float) -> tuple[float, float]:
     from scipy.special import stdtrit
 
     half = float(stdtrit(df, (1 + LEVEL) / 2)) * error

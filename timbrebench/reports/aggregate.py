@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from timbrebench.core.statistics import mean, t_interval
+from timbrebench.core.statistics import crossed_interval, mean, t_interval
 from timbrebench.reports.records import ABSENT, Entry
 from timbrebench.reports.systems import Evidence
 
@@ -66,7 +66,10 @@ def _mean_over_items(
     if not common:
         return Entry(status="failed", reason="no item was measured under every seed")
     by_item = {item: mean([values[item] for values in items.values()]) for item in common}
-    low, high = t_interval(list(by_item.values())) or (None, None)
+    low, high = crossed_interval([[values[i] for i in common] for values in items.values()]) or (
+        None,
+        None,
+    )
     reference = next(r["reference"] for r in rows if r["item"] and _is_ok(r))
     dropped = {i for values in items.values() for i in values} - set(common)
     return Entry(
@@ -85,11 +88,11 @@ def _mean_over_items(
 
 
 def _of_whole(rows: Mapping[int, Row], made_from: tuple[str, ...]) -> Entry:
-    """A set distance or a cost: one row a seed, its interval from the metric if it gave one."""
+    """A set distance or a cost: one row a seed."""
     by_seed = {seed: float(row["value"]) for seed, row in rows.items()}
     first = next(iter(rows.values()))
     details = first["details"] or {}
-    low, high = (details.get("interval") if len(rows) == 1 else None) or (None, None)
+    low, high = _interval_of_whole(rows) or (None, None)
     sizes = [row["n"] for row in rows.values() if row["n"] is not None]
     n = min(sizes, default=None)
     few = bool(first["task"]) and n is not None and n < FEW_VECTORS
@@ -107,16 +110,40 @@ def _of_whole(rows: Mapping[int, Row], made_from: tuple[str, ...]) -> Entry:
     )
 
 
+def _interval_of_whole(rows: Mapping[int, Row]) -> Sequence[float] | None:
+    """The metric's own interval of one seed; of several, over tracks and seeds by their shares."""
+    if len(rows) == 1:
+        (row,) = rows.values()
+        return (row["details"] or {}).get("interval")
+    shares = [_shares_of(row) for row in rows.values()]
+    tracks = sorted(shares[0])
+    if not tracks or any(sorted(of) != tracks for of in shares):
+        return None
+    interval = crossed_interval([[of[t] for t in tracks] for of in shares])
+    if interval is None:
+        return None
+    # The shares' mean is about the distance, less the jackknife's estimate of its bias.
+    shift = mean([row["value"] for row in rows.values()]) - mean(
+        [share for of in shares for share in of.values()]
+    )
+    return [bound + shift for bound in interval]
+
+
 def _shares(rows: Mapping[int, Row]) -> dict[str, float]:
-    """Track → its share in a set distance, the mean over seeds: the jackknife's pseudo-value
-    n·θ - (n - 1)·θ without it, whose mean over tracks is about θ (Tukey 1958)."""
+    """Track → its share in a set distance, the mean over seeds."""
     found: dict[str, list[float]] = defaultdict(list)
     for row in rows.values():
-        without = (row["details"] or {}).get("without") or {}
-        count = len(without)
-        for track, value in without.items():
-            found[track].append(count * row["value"] - (count - 1) * value)
+        for track, share in _shares_of(row).items():
+            found[track].append(share)
     return {t: mean(v) for t, v in sorted(found.items()) if len(v) == len(rows)}
+
+
+def _shares_of(row: Row) -> dict[str, float]:
+    """Track → its share in one set distance: the jackknife's pseudo-value n·θ - (n - 1)·θ without
+    it, whose mean over tracks is about θ (Tukey 1958)."""
+    without = (row["details"] or {}).get("without") or {}
+    count = len(without)
+    return {t: count * row["value"] - (count - 1) * value for t, value in without.items()}
 
 
 def _measured(details: Mapping[str, Any], made_from: tuple[str, ...]) -> tuple[str, ...]:

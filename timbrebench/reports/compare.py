@@ -1,10 +1,10 @@
-"""What may be compared with what: blocks, the best of each, controls that beat a method."""
+"""What may be compared with what: blocks, their tiers, controls that beat a method."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from timbrebench.core.statistics import separated
-from timbrebench.reports.records import Beaten, Block, Column, Entry, Line, Rival, Table
+from timbrebench.reports.records import Beaten, Block, Column, Entry, Line, Rival, System, Table
 from timbrebench.reports.wording import names_text
 
 
@@ -44,7 +44,7 @@ def _items(lines: Sequence[Line], columns: Sequence[Column]) -> set[str]:
 def _block(lines: Sequence[Line], first: Sequence[Line], columns: Sequence[Column]) -> Block:
     items = _items(lines, columns)
     note = "" if lines is first else _difference(items, _items(first, columns))
-    marked = [_with_best(line, lines, columns) for line in lines]
+    marked = _tiered(lines, columns)
     return Block(
         methods=tuple(line for line in marked if not line.system.control),
         controls=tuple(line for line in marked if line.system.control),
@@ -64,29 +64,43 @@ def _difference(items: set[str], usual: set[str]) -> str:
     return f"Measured otherwise ({told}): not to be ranked with the rows above."
 
 
-# ---------------------------------------------------------------------------- the best
+# ---------------------------------------------------------------------------- tiers
 
 
-def _with_best(line: Line, lines: Sequence[Line], columns: Sequence[Column]) -> Line:
-    if line.system.control:
-        return line
-    rivals = [other for other in lines if not other.system.control]
-    entries = dict(line.entries)
-    for column in columns:
-        if column.metric in entries and _is_best(line, rivals, column):
-            entries[column.metric] = replace(entries[column.metric], best=True)
-    return replace(line, entries=entries)
+def _tiered(lines: Sequence[Line], columns: Sequence[Column]) -> list[Line]:
+    """The lines, with the tiers of the methods among them."""
+    methods = [line for line in lines if not line.system.control]
+    tiers = {column.metric: _tiers(methods, column) for column in columns}
+    found = []
+    for line in lines:
+        entries = {
+            metric: replace(entry, tier=tiers.get(metric, {}).get(line.system))
+            for metric, entry in line.entries.items()
+        }
+        found.append(replace(line, entries=entries))
+    return found
 
 
-def _is_best(line: Line, rivals: Sequence[Line], column: Column) -> bool:
-    """Best of two or more methods, or not separable from the best by tracks."""
-    own = line.entry(column)
-    known = [r.entry(column) for r in rivals]
-    known = [e for e in known if e.value is not None and not e.grey]
-    if column.higher_is_better is None or own.value is None or own.grey or len(known) < 2:
-        return False
-    best = next(e for e in known if not any(better(o, e, column) for o in known))
-    return own is best or separated(own.by_track, best.by_track) is False
+def _tiers(methods: Sequence[Line], column: Column) -> dict[System, int]:
+    """Method → its tier, 1 for the best. A tier is its best method and all that the test tracks
+    cannot separate from it; what cannot be asked (no shares, too few tracks) counts as separate."""
+    if column.higher_is_better is None:
+        return {}
+    entries = {line.system: line.entry(column) for line in methods}
+    left = {s: e for s, e in entries.items() if e.value is not None and not e.grey}
+    tiers: dict[System, int] = {}
+    if len(left) < 2:
+        return {}
+    while left:
+        best = next(
+            e for e in left.values() if not any(better(o, e, column) for o in left.values())
+        )
+        together = [
+            s for s, e in left.items() if e is best or separated(e.by_track, best.by_track) is False
+        ]
+        tiers |= dict.fromkeys(together, max(tiers.values(), default=0) + 1)
+        left = {s: e for s, e in left.items() if s not in together}
+    return tiers
 
 
 def better(a: Entry, b: Entry, column: Column) -> bool:

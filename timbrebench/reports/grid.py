@@ -39,8 +39,14 @@ def title_of(table: Table) -> str:
 
 
 def main_columns(table: Table) -> tuple[Column, ...]:
-    """The columns for narrow forms: all but those known to be secondary."""
+    """The columns to read first: all but those known to be secondary."""
     return tuple(c for c in table.columns if c.metric not in SECONDARY and not of_half(c.metric))
+
+
+def other_columns(table: Table) -> tuple[Column, ...]:
+    """The measures that :func:`main_columns` leaves out; costs have a table of their own."""
+    main = main_columns(table)
+    return tuple(c for c in table.columns if c not in main and not c.cost)
 
 
 def sections(table: Table) -> list[Section]:

@@ -78,6 +78,8 @@ def _environment() -> "jinja2.Environment":
         w=wording,
         title_of=grid.title_of,
         items_text=grid.items_text,
+        main_columns=grid.main_columns,
+        other_columns=grid.other_columns,
         grouped=grid.grouped,
         sheet_of_map=sheet_of_map,
         corpora=_corpora,

@@ -9,6 +9,8 @@ from timbrebench.reports.grid import (
     grouped,
     items_text,
     line_texts,
+    main_columns,
+    other_columns,
     problem_text,
     sections,
     sheet_headings,
@@ -24,13 +26,19 @@ from timbrebench.reports.wording import arrow, number, unit_text
 def to_markdown(summary: Summary) -> str:
     """The suites, every table, the warnings and the failures."""
     parts = [part for report in summary.suites for part in _suite(report)]
-    parts += [_table(table) for table in (*summary.headline, *summary.tables, *summary.costs)]
+    parts += [_table(t, main_columns(t), t.notes) for t in (*summary.headline, *summary.tables)]
+    parts += [_table(t, t.columns, t.notes) for t in summary.costs]
     parts += [_compared(summary.comparisons)]
     parts += [_list("Controls that beat a method", _warnings(summary))]
     parts += [_list("Failed or missing", [escape(problem_text(p)) for p in summary.failures])]
     told = [escape(choice_text(choice)) for choice in summary.choices]
     parts += [_list("Chosen on validation tracks", told)]
     parts += [_list("Notes", [escape(note) for note in summary.notes])]
+    parts += [
+        _table(t, other_columns(t), (), "other measures")
+        for t in (*summary.headline, *summary.tables)
+        if other_columns(t)
+    ]
     return "\n".join(part for part in parts if part)
 
 
@@ -40,8 +48,7 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|~>#])", r"\\\1", text)
 
 
-def _table(table: Table) -> str:
-    columns = table.columns
+def _table(table: Table, columns: Sequence[Column], notes: Sequence[str], what: str = "") -> str:
     headings = ["", "supervision", "seeds", *map(_heading, columns)]
     rows = [headings, ["---", "---", "---:", *["---:" for _ in columns]]]
     for section in sections(table):
@@ -50,9 +57,10 @@ def _table(table: Table) -> str:
             texts = line_texts(line, columns, _mark)
             rows.append([escape(texts[0]), escape(texts[1]), *texts[2:]])
     items = next((t for block in table.blocks if (t := items_text(block))), "")
-    title = f"### {escape(title_of(table))}" + (f" ({items})" if items else "")
+    about = f"{title_of(table)}, {what}" if what else title_of(table)
+    title = f"### {escape(about)}" + (f" ({items})" if items else "")
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([title, "", *lines, "", *(f"{escape(n)}\n" for n in table.notes)])
+    return "\n".join([title, "", *lines, "", *(f"{escape(n)}\n" for n in notes)])
 
 
 def _compared(comparisons: Sequence[Compared]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from timbrebench.core.results import OTHER_HALF
 from timbrebench.reports.aggregate import overall
@@ -16,7 +17,9 @@ from timbrebench.reports.records import (
     System,
     Table,
 )
-from timbrebench.reports.wording import HEADLINE_COSTS, names_text, of_half, plain
+from timbrebench.reports.wording import HEADLINE_COSTS, TIERED, names_text, number, of_half, plain
+
+BOUNDS = (("floor", "other real music"), ("ceiling", "the unchanged source"))
 
 Entries = Mapping[tuple[str, str], Entry]  # (task, metric) → entry
 Measured = Mapping[System, Entries]
@@ -133,6 +136,7 @@ def _notes(
             lacking.setdefault(reason, []).append(line.system.label)
     notes += [f"{names_text(labels)}: {reason}." for reason, labels in lacking.items()]
     notes += [block.note for block in blocks if block.note]
+    notes += _tiers(blocks[0].methods if blocks else (), shown)
     notes += _references(lines, shown)
     for column in shown:
         counts = [e.n for line in lines if (e := line.entry(column)).grey and e.n]
@@ -141,6 +145,20 @@ def _notes(
             notes.append(
                 f"{column.metric} rests on {told} vectors, too few to be exact (grey on the page)."
             )
+    return notes
+
+
+def _tiers(methods: Sequence[Line], shown: Sequence[Column]) -> list[str]:
+    """Ranks as far as the test tracks can tell methods apart, where they can at all."""
+    notes = []
+    for column in (c for c in shown if c.metric in TIERED):
+        tiers: dict[int, list[str]] = {}
+        for line in methods:
+            if tier := line.entry(column).tier:
+                tiers.setdefault(tier, []).append(line.system.label)
+        if tiers:
+            told = "; ".join(f"{n}. {', '.join(names)}" for n, names in sorted(tiers.items()))
+            notes.append(f"Tiers in {column.metric}: {told}.")
     return notes
 
 
@@ -153,8 +171,17 @@ def _references(lines: Sequence[Line], shown: Sequence[Column]) -> list[str]:
         if told and told.reference and not told.by_item and not column.cost:
             details = {k: v for k, v in told.details.items() if k in ("embedding", "n_reference")}
             parts = [f"{column.metric} against {told.reference}", plain(details)]
+            parts += [_bound(told.details, *words) for words in BOUNDS]
             notes.append(f"{'; '.join(p for p in parts if p)}.")
     return notes
+
+
+def _bound(details: Mapping[str, Any], name: str, what: str) -> str:
+    """'real music (test tracks of piano) has 18.8 with 100 vectors'."""
+    bound = details.get(name)
+    if not bound or bound.get("value") is None:
+        return ""
+    return f"{what} ({bound['of']}) has {number(bound['value'])} with {bound['n']} vectors"
 
 
 def _empty_columns(

@@ -32,7 +32,9 @@ ORDER = (
 )
 # Costs that stand in the headline table; the others stand in the table of costs.
 HEADLINE_COSTS = ("train_seconds", "real_time_factor", "peak_rss_bytes", "parameters")
-# Left out where there is little width (terminal, LaTeX); HTML, Markdown and CSV have them.
+# Measures whose tiers are told in words under a table; the others' stand in tooltips.
+TIERED = ("fad_vggish", "fad_logmel", "jaccard_melodia16k", "note_f1")
+# Left out where there is little width; HTML and Markdown have them in tables of their own.
 SECONDARY = (
     "jaccard_melodia16k_precision",
     "jaccard_melodia16k_recall",
@@ -125,7 +127,7 @@ def explanation(entry: Entry, column: Column) -> str:
     if len(entry.by_seed) > 1:
         values = (f"{s}: {number(v, column.unit)}" for s, v in sorted(entry.by_seed.items()))
         parts.append("by seed " + ", ".join(values))
-    parts += [plain(entry.details)]
+    parts += [f"tier {entry.tier} of the methods" if entry.tier else "", plain(entry.details)]
     parts += ["too few vectors to be exact" if entry.grey else "", entry.reason]
     return "; ".join(p for p in parts if p)
 
