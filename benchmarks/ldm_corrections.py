@@ -1,6 +1,7 @@
 """What each correction of the published ldm changes in the scores: docs/results/ldm-corrections.md.
 
     python benchmarks/ldm_corrections.py                  # the quick preset's budget for each cell
+    python benchmarks/ldm_corrections.py --jobs 2         # the same, sooner on two cores
     python benchmarks/ldm_corrections.py --flops 2e11     # a look whether it works
 
 Runs ``bench run`` with a cell for the published system, for it with each correction alone and with
@@ -55,6 +56,7 @@ def command(arguments: argparse.Namespace) -> list[str]:
         "precision": "fp32",  # bf16 is far slower on a CPU without its instructions
         "flops": arguments.flops,
         "max-seconds": arguments.max_seconds,
+        "jobs": arguments.jobs,
         "out": arguments.out,
     }
     words = [word for k, v in given.items() if v is not None for word in (f"--{k}", str(v))]
@@ -119,6 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--flops", help="budget of a cell; default: the quick preset's")
     parser.add_argument("--max-seconds", help="cut test tracks to this length")
+    parser.add_argument("--jobs", help="cells side by side, as of bench run")
     parser.add_argument("--out", default="runs/ldm-corrections", help="run folder")
     parser.add_argument("--result", type=Path, default=RESULT, help="page to write")
     parser.add_argument("-o", "--option", action="append", default=[], help="as of bench run")

@@ -3,7 +3,8 @@
     python tools/write_docs.py
 
 Such a part stands between ``<!-- generated: WHAT -->`` and ``<!-- /generated -->``, where WHAT is
-``help COMMAND…`` or the kind and name of a plugin. ``tests/test_docs.py`` fails where a file is not
+``help COMMAND…``, ``metrics``, ``family NAME`` (of the metrics of all embeddings) or the kind and
+name of a plugin. ``tests/test_docs.py`` fails where a file is not
 as this program would leave it.
 """
 
@@ -16,7 +17,7 @@ import click
 
 from timbrebench.cli import bench
 from timbrebench.core.options import OptionSpec
-from timbrebench.core.registry import registry
+from timbrebench.core.registry import OURS, registry
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 88  # columns of a help text
@@ -57,6 +58,10 @@ def _generated(what: str) -> str:
     kind, *names = what.split()
     if kind == "help":
         return f"```text\n{help_of(names)}\n```"
+    if kind == "metrics":
+        return _metrics()
+    if kind == "family":
+        return "\n\n".join(_family(names[0]))
     return "\n\n".join(filter(None, _plugin(registry().find(kind, names[0]))))
 
 
@@ -88,6 +93,43 @@ def _plugin(entry: Any) -> Iterable[str]:
     for name, values in entry.info.presets.items():
         said = ", ".join(f"`{key}={_written(value)}`" for key, value in values.items())
         yield f"Preset `{name}`: {said or 'the defaults'}."
+
+
+def family_of(info: Any) -> str:
+    """'fad' of fad_logmel: what a metric is called without its embedding."""
+    return info.name.removesuffix(f"_{info.embedding}") if info.embedding else info.name
+
+
+def _metrics() -> str:
+    """A line for each metric, or for each family of them, with its page."""
+    rows: dict[str, tuple[str, ...]] = {}
+    for entry in registry().of("metric"):
+        info = entry.info
+        if entry.distribution == OURS:
+            name = family_of(info)
+            shown = f"`{name}_X`" if info.embedding else f"`{name}`"
+            page = f"[{shown}](metrics/{page_of(name)}.md)"
+            default = "yes" if info.default else "no"
+            summary = (
+                info.summary.partition(f" ({info.embedding}:")[0]
+                if info.embedding
+                else info.summary
+            )
+            rows.setdefault(name, (page, summary, info.kind, default))
+    return _table(("metric", "what it measures", "kind", "default"), rows.values())
+
+
+def page_of(family: str) -> str:
+    """The page of docs/metrics that a metric is on: the distances called FAD share one."""
+    return "fad" if family.endswith("_fad") else family
+
+
+def _family(family: str) -> Iterable[str]:
+    """The metrics of all embeddings under one name."""
+    infos = [e.info for e in registry().of("metric") if family_of(e.info) == family]
+    yield _facts(infos[0])
+    names = ", ".join(f"`{m.name}`" for info in infos for m in info.measures)
+    yield f"Rows: {names}; {_BETTER[infos[0].measures[0].higher_is_better]} is better."
 
 
 def _facts(info: Any) -> str:

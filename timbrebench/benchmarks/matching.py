@@ -1,12 +1,60 @@
 """Which file of one folder belongs to which of another: the one with the same name."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from timbrebench.core.errors import BenchError
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
+Files = Mapping[str, Path]  # by name: path in the folder without suffix
 Pairs = Mapping[str, tuple[Path, Path]]  # name → (reference, estimate)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The files to be scored, and what each kind of metric holds them against."""
+
+    pairs: Pairs  # of pair metrics
+    pairs_are: str  # what their references are: reference | source
+    references: Files  # of set metrics
+    estimates: Files
+    held_out: Files = field(default_factory=dict)  # real, and not among the references
+    sources: Files = field(default_factory=dict)  # what the estimates were made from
+    unmatched: Mapping[str, list[str]] = field(default_factory=dict)  # side → names
+
+
+def sides(
+    reference: Path | None, estimate: Path, against: Path | None, source: Path | None
+) -> Sides:
+    """``reference`` has each estimate's counterpart, ``source`` what it was made from; ``against``
+    holds the references of set distances where they are not the counterparts."""
+    counterparts = reference or source
+    if counterparts is None and against is None:
+        raise BenchError(
+            "there is nothing to compare the estimates with.",
+            hint="Give --reference (counterparts by name), --against (any music) or --source.",
+        )
+    pairs, unmatched = match(counterparts, estimate) if counterparts else ({}, {})
+    if against is None and reference is None:
+        raise BenchError(
+            "of --source alone no distance of timbre can be made.",
+            hint="Give --against: a folder of real music by the target instrument.",
+        )
+    made = _audio_files(estimate) if against and estimate.is_dir() else _side(pairs, 1)
+    return Sides(
+        pairs=pairs,
+        pairs_are="reference" if reference else "source",
+        references=_audio_files(against) if against else _side(pairs, 0),
+        estimates=made or {estimate.stem: estimate},
+        held_out=_side(pairs, 0) if against and reference else {},
+        sources=_side(match(source, estimate)[0], 0) if source else {},
+        unmatched=unmatched,
+    )
+
+
+def _side(pairs: Pairs, side: int) -> Files:
+    return {name: files[side] for name, files in pairs.items()}
 
 
 def match(reference: Path, estimate: Path) -> tuple[Pairs, dict[str, list[str]]]:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
 from timbrebench.core.errors import CannotMeasure, one_line
+from timbrebench.core.interfaces import Embedding, EmbeddingInfo
 from timbrebench.core.manifest import Entry
+from timbrebench.core.options import NoOptions
+from timbrebench.core.records import Clip
 from timbrebench.core.registry import create, registry, values_of
 
 Answer = TypeVar("Answer")
@@ -27,7 +30,24 @@ def create_metric(chosen: Chosen) -> Any:
     """The metric, ready to measure. Heavy."""
     if chosen.embedding is None:
         return create(chosen.entry, chosen.values)
-    return create(chosen.entry, chosen.values, _embedding(chosen))
+    return create(chosen.entry, chosen.values, embedding_of(chosen))
+
+
+def create_comparing(chosen: Chosen) -> Any:
+    """The metric of an embedding, ready for vectors that were made elsewhere. Light."""
+    assert chosen.embedding is not None
+    return create(chosen.entry, chosen.values, _Absent(chosen.embedding.info))
+
+
+class _Absent(Embedding):
+    """Stands for an embedding of which only the info is needed."""
+
+    def __init__(self, info: EmbeddingInfo) -> None:
+        super().__init__(NoOptions())
+        self.info = info
+
+    def embed(self, clip: Clip) -> Any:
+        raise NotImplementedError
 
 
 def with_defaults(name: str) -> Any:
@@ -41,7 +61,8 @@ def with_defaults(name: str) -> Any:
 _embeddings: dict[str, Any] = {}  # of this process: metrics share one, with what it remembers
 
 
-def _embedding(chosen: Chosen) -> Any:
+def embedding_of(chosen: Chosen) -> Any:
+    """The metric's embedding. Heavy."""
     assert chosen.embedding is not None
     key = repr((chosen.embedding.info.factory, sorted(chosen.embedding_values.items())))
     if key not in _embeddings:

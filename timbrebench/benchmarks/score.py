@@ -1,85 +1,113 @@
-"""Scores a folder of estimates against a folder of references, over all cores."""
+"""Scores folders of audio: file by file, and as sets, over all cores."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from timbrebench.benchmarks import measure
-from timbrebench.benchmarks.matching import Pairs, match
+from timbrebench.benchmarks.matching import Files, Sides, sides
 from timbrebench.benchmarks.measure import Chosen
-from timbrebench.benchmarks.parallel import run_all
+from timbrebench.benchmarks.parallel import Piece, run_all
+from timbrebench.benchmarks.score_rows import Answer, item_row, set_row
+from timbrebench.benchmarks.score_sets import EmbeddedSets
 from timbrebench.core.errors import BenchError
-from timbrebench.core.interfaces import Measure, PairMetric, Progress
+from timbrebench.core.interfaces import PairMetric, Progress
 from timbrebench.core.records import Clip
+from timbrebench.core.registry import OURS
+
+Key = tuple[str, str]  # (metric, item); the item of a set is ''
 
 
 def score_folders(
-    reference: Path,
+    reference: Path | None,
     estimate: Path,
     metrics: Sequence[Chosen],
     *,
+    against: Path | None = None,
+    source: Path | None = None,
     jobs: int | None = None,
     progress: Progress = lambda what, share: None,
 ) -> dict[str, Any]:
     """Scores files of equal names (path in the folder without suffix), or one file.
 
-    Returns ``metrics``: row name → mean, n, unit, higher_is_better, failed (name → reason) and,
-    of a pair metric, items (name → value); and ``unmatched``: the names of one side only. A file
-    that cannot be used is a failed item. ``jobs``: processes, one a core by default.
+    Set metrics compare the estimates with the files of ``against``, or with ``reference``. Where
+    there is no ``reference``, the pitch metrics take ``source``.
+
+    Returns ``metrics``: row name → mean, n, unit, higher_is_better, reference, failed (name →
+    reason) and, of a pair metric, items (name → value) and interval; and ``unmatched``: the names
+    of one side only. A file that cannot be used is a failed item. ``jobs``: processes, one a core
+    by default.
     """
+    given = sides(reference, estimate, against, source)
     for chosen in metrics:
-        if chosen.entry.info.kind == "cell":
-            raise BenchError(
-                f"metric '{chosen.entry.name}' measures a run's cells, not folders of audio."
-            )
-    pairs, unmatched = match(reference, estimate)
-    found = _measure_all(pairs, metrics, jobs or os.cpu_count() or 1, progress)
+        _check(chosen, given)
+    found = _measure_all(given, metrics, jobs or os.cpu_count() or 1, progress)
     rows = {
-        m.name: _item_row(m, {name: found[entry.name, name] for name in pairs})
+        m.name: item_row(m, {name: found[entry.name, name] for name in given.pairs})
+        | {"reference": given.pairs_are}
         if entry.info.kind == "pair"
-        else _set_row(m, found[entry.name, ""])
+        else set_row(m, found[entry.name, ""])
+        | {"reference": "against" if against else "reference"}
         for entry in (chosen.entry for chosen in metrics)
         for m in entry.info.measures
     }
-    return {"metrics": rows, "unmatched": unmatched}
+    return {"metrics": rows, "unmatched": dict(given.unmatched)}
+
+
+def can_score(chosen: Chosen, *, reference: bool, source: bool) -> bool:
+    """Whether a metric can be asked of folders, given which of them there are."""
+    info = chosen.entry.info
+    if info.kind == "pair":
+        return reference or (source and info.against_source)
+    return info.kind == "set"
+
+
+def _check(chosen: Chosen, given: Sides) -> None:
+    name, info = chosen.entry.name, chosen.entry.info
+    if info.kind == "cell":
+        raise BenchError(f"metric '{name}' measures a run's cells, not folders of audio.")
+    if info.kind != "pair":
+        return
+    if not given.pairs:
+        raise BenchError(
+            f"metric '{name}' compares each file with its counterpart, and there is none.",
+            hint="Give --reference, a folder with files of the same names.",
+        )
+    if given.pairs_are == "source" and not info.against_source:
+        raise BenchError(
+            f"metric '{name}' needs true counterparts: a source is none.",
+            hint="Give --reference, or leave the metric out.",
+        )
 
 
 def _measure_all(
-    pairs: Pairs,
-    metrics: Sequence[Chosen],
-    jobs: int,
-    progress: Progress,
-) -> "Answers":
+    given: Sides, metrics: Sequence[Chosen], jobs: int, progress: Progress
+) -> dict[Key, Answer]:
     by_item = tuple(c for c in metrics if c.entry.info.kind == "pair")
     by_set = [c for c in metrics if c.entry.info.kind == "set"]
+    embedded = EmbeddedSets(given, [c for c in by_set if _is_ours(c)])
     # The longest first, so that no core waits for it at the end.
-    work: list[_Set | _Pair] = [_Set(pairs, chosen) for chosen in by_set]
-    work += [_Pair(name, files, by_item) for name, files in pairs.items() if by_item]
+    pieces: list[_Set | _Pair] = [_Set(given, c) for c in by_set if not _is_ours(c)]
+    pieces += [_Pair(name, files, by_item) for name, files in given.pairs.items() if by_item]
+    work: list[Piece[Any]] = [*embedded.work, *pieces]
+    answers = run_all(work, jobs, progress) if work else []
+    split = len(embedded.work)
+    found = {(name, ""): answer for name, answer in embedded.answers(answers[:split]).items()}
     died = Answer(reason="its process died while it was measured")
-    found: Answers = {}
-    for piece, answers in zip(work, run_all(work, jobs, progress), strict=True):
-        found |= dict.fromkeys(piece.keys, died) if answers is None else answers
+    for piece, told in zip(pieces, answers[split:], strict=True):
+        found |= dict.fromkeys(piece.keys, died) if told is None else told
     return found
 
 
+def _is_ours(chosen: Chosen) -> bool:
+    """Whether it is one of our distances between sets of vectors, which can be kept."""
+    return chosen.embedding is not None and chosen.entry.distribution == OURS
+
+
 # ---------------------------------------------------------------------------- in a worker
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a metric said of an item, or of a set: values, or the reason that there are none."""
-
-    values: Mapping[str, float] = field(default_factory=dict)
-    reason: str = ""
-    missing: bool = False  # the metric lacks something that a command gets
-    details: Mapping[str, Any] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)  # of a set: item → reason
-
-
-Answers = dict[tuple[str, str], Answer]  # by (metric, item); the item of a set is ''
 
 
 @dataclass(frozen=True)
@@ -91,10 +119,10 @@ class _Pair:
     metrics: tuple[Chosen, ...]
 
     @property
-    def keys(self) -> list[tuple[str, str]]:
+    def keys(self) -> list[Key]:
         return [(chosen.entry.name, self.name) for chosen in self.metrics]
 
-    def run(self) -> Answers:
+    def run(self) -> dict[Key, Answer]:
         return {(c.entry.name, self.name): self._answer(c) for c in self.metrics}
 
     def _answer(self, chosen: Chosen) -> Answer:
@@ -108,16 +136,16 @@ class _Pair:
 
 @dataclass(frozen=True)
 class _Set:
-    """All pairs under one set metric."""
+    """Both sides under one set metric that wants the audio itself."""
 
-    pairs: Pairs
+    given: Sides
     metric: Chosen
 
     @property
-    def keys(self) -> list[tuple[str, str]]:
+    def keys(self) -> list[Key]:
         return [(self.metric.entry.name, "")]
 
-    def run(self) -> Answers:
+    def run(self) -> dict[Key, Answer]:
         return {self.keys[0]: self._answer()}
 
     def _answer(self) -> Answer:
@@ -127,18 +155,19 @@ class _Set:
         if lacking := measure.missing(metric):
             return Answer(reason=lacking, missing=True)
         failed: dict[str, str] = {}
-        references, estimates = (self._load_side(side, failed) for side in (0, 1))
+        both = self.given.references, self.given.estimates
+        references, estimates = (self._load_side(files, failed) for files in both)
         answer, reason = measure.ask(metric.measure, references, estimates)
         if answer is None:
             return Answer(reason=reason, failed=failed)
         values, reason = measure.ask(measure.finite, answer[0])
         return Answer(values or {}, reason, details=answer[1], failed=failed)
 
-    def _load_side(self, side: int, failed: dict[str, str]) -> list[Clip]:
+    def _load_side(self, files: Files, failed: dict[str, str]) -> list[Clip]:
         """The clips of a side; files that are no audio are added to ``failed``."""
         clips = []
-        for name, files in self.pairs.items():
-            clip, reason = measure.ask(_load, files[side], self.metric.entry.info.rate, name)
+        for name, file in files.items():
+            clip, reason = measure.ask(_load, file, self.metric.entry.info.rate, name)
             if clip is None:
                 failed[name] = reason
             else:
@@ -161,37 +190,3 @@ def _load(file: Path, rate: int, name: str) -> Clip:
     from timbrebench.core import audio
 
     return Clip(audio.load(file, rate), rate, track=name)
-
-
-# ---------------------------------------------------------------------------- rows
-
-
-def _item_row(m: Measure, found: Mapping[str, Answer]) -> dict[str, Any]:
-    """One measure over all pairs. A pair for which it means nothing is in ``not_applicable``."""
-    failed = {name: answer.reason for name, answer in found.items() if answer.reason}
-    items = {name: a.values[m.name] for name, a in found.items() if m.name in a.values}
-    return {
-        "mean": sum(items.values()) / len(items) if items else None,
-        "n": len(items),
-        "items": items,
-        "failed": failed,
-        "not_applicable": [name for name in found if name not in items and name not in failed],
-        "unit": m.unit,
-        "higher_is_better": m.higher_is_better,
-    }
-
-
-def _set_row(m: Measure, answer: Answer) -> dict[str, Any]:
-    """One measure of the whole folder; ``n`` counts vectors. ``mean`` is its value."""
-    value = answer.values.get(m.name)
-    return {
-        "mean": value,
-        "value": value,
-        "n": answer.details.get("n", 0),
-        "failed": answer.failed,
-        "status": "missing" if answer.missing else "failed" if answer.reason else "ok",
-        "reason": answer.reason,
-        "details": answer.details,
-        "unit": m.unit,
-        "higher_is_better": m.higher_is_better,
-    }

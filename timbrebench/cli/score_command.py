@@ -5,64 +5,91 @@ from typing import Any
 
 import click
 
+from timbrebench.cli import score_formats
 from timbrebench.cli.bar import bar
-from timbrebench.cli.console import json_option, print_json, print_table
 from timbrebench.cli.run_options import Names, merge_options
+
+_Folder = click.Path(path_type=Path)
 
 
 @click.command("score")
-@click.option("--reference", required=True, type=click.Path(path_type=Path), help="What should be.")
-@click.option("--estimate", required=True, type=click.Path(path_type=Path), help="What is.")
+@click.option("--reference", type=_Folder, help="What should be: counterparts by name.")
+@click.option("--estimate", required=True, type=_Folder, help="What is.")
+@click.option(
+    "--against", type=_Folder, help="Real music that sets are compared with; --reference."
+)
+@click.option("--source", type=_Folder, help="What the estimates were made from, by name.")
 @click.option("--metrics", type=Names("metric"), multiple=True, help="Comma list.")
+@click.option(
+    "--embedding",
+    "embeddings",
+    type=Names("embedding"),
+    multiple=True,
+    help="Comma list: fad and kad of these alone, or beside --metrics.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; one a core.")
 @click.option("-o", "--option", "options", multiple=True, help="METRIC.OPTION=VALUE.")
-@json_option
+@click.option(
+    "--format", "form", type=click.Choice(score_formats.NAMES), default="table", help="Printed."
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def command(
-    reference: Path,
+    reference: Path | None,
     estimate: Path,
+    against: Path | None,
+    source: Path | None,
     metrics: tuple[str, ...],
+    embeddings: tuple[str, ...],
     jobs: int | None,
     options: tuple[str, ...],
+    form: str,
     as_json: bool,
 ) -> int:
-    """Score a folder of audio against another: files of equal names are compared."""
-    from timbrebench.benchmarks.choices import choose_metrics, parse_words
-    from timbrebench.benchmarks.config import RunConfig
-    from timbrebench.benchmarks.records import metric_record
-    from timbrebench.benchmarks.score import score_folders
-    from timbrebench.benchmarks.scoring import chosen_metric
-    from timbrebench.core.records import Task
-    from timbrebench.core.registry import registry
+    """Score a folder of audio against another: files of equal names are compared.
 
-    config = RunConfig(metrics=parse_words(metrics), options=merge_options({}, options))
-    tasks = [Task("transfer", "reference", "estimate")]  # what a pair of folders is like
-    chosen = [chosen_metric(metric_record(c)) for c in choose_metrics(registry(), config, tasks)]
-    if not metrics:
-        chosen = [c for c in chosen if c.entry.info.kind != "cell"]
+    Sets are compared with --against, the real music of other tracks that a timbre is learned
+    from, or else with the counterparts. With both, real music has its own distance beside each
+    (floor); with --source, the unchanged source has (ceiling).
+    """
+    from timbrebench.benchmarks.choices import parse_words
+    from timbrebench.benchmarks.score import can_score, score_folders
+
+    words = _words(parse_words(metrics), parse_words(embeddings))
+    chosen = _chosen(words, options)
+    if not words:
+        has = {"reference": reference is not None, "source": source is not None}
+        chosen = [c for c in chosen if can_score(c, **has)]
     with bar("score") as progress:
-        result = score_folders(reference, estimate, chosen, jobs=jobs, progress=progress)
-    if as_json:
-        print_json(result)
-    else:
-        _print(result)
+        result = score_folders(
+            reference,
+            estimate,
+            chosen,
+            against=against,
+            source=source,
+            jobs=jobs,
+            progress=progress,
+        )
+    score_formats.show(result, "json" if as_json else form)
     rows = result["metrics"].values()
     return 1 if any(row["failed"] or row.get("status") == "failed" for row in rows) else 0
 
 
-def _print(result: dict[str, Any]) -> None:
-    rows = [{"metric": name, **row} for name, row in result["metrics"].items()]
-    print_table(rows, ("metric", "mean", "n", "unit"))
-    for name, row in result["metrics"].items():
-        if row.get("reason"):
-            click.echo(f"{name}: {row['status']}: {row['reason']}", err=True)
-    failed: dict[tuple[str, str], list[str]] = {}
-    for name, row in result["metrics"].items():
-        for item, reason in row["failed"].items():
-            failed.setdefault((item, reason), []).append(name)
-    for (item, reason), rows_of in failed.items():
-        click.echo(f"{item}: {reason} ({', '.join(rows_of)})", err=True)
-    for side, names in result["unmatched"].items():
-        if names:
-            click.echo(
-                f"{len(names)} files of --{side} have no counterpart: {', '.join(names[:5])}"
-            )
+def _words(metrics: tuple[str, ...], embeddings: tuple[str, ...]) -> tuple[str, ...]:
+    from timbrebench.core.registry import registry
+
+    for name in embeddings:
+        registry().find("embedding", name)
+    return (*metrics, *(f"{kind}_{name}" for name in embeddings for kind in ("fad", "kad")))
+
+
+def _chosen(words: tuple[str, ...], options: tuple[str, ...]) -> list[Any]:
+    from timbrebench.benchmarks.choices import choose_metrics
+    from timbrebench.benchmarks.config import RunConfig
+    from timbrebench.benchmarks.records import metric_record
+    from timbrebench.benchmarks.scoring import chosen_metric
+    from timbrebench.core.records import Task
+    from timbrebench.core.registry import registry
+
+    config = RunConfig(metrics=words, options=merge_options({}, options))
+    tasks = [Task("transfer", "reference", "estimate")]  # what a pair of folders is like
+    return [chosen_metric(metric_record(c)) for c in choose_metrics(registry(), config, tasks)]

@@ -21,7 +21,7 @@ def content_hashes(paths: Iterable[Path]) -> dict[Path, str]:
     hashes = {p: known[str(p.absolute())][2] for p in paths if _vouched(known, p, marks[p])}
     new = [path for path in paths if path not in hashes]
     with ThreadPoolExecutor(_THREADS) as pool:
-        hashes |= zip(new, pool.map(_hash_of, new), strict=True)
+        hashes |= zip(new, pool.map(hash_of, new), strict=True)
     if new:
         _remember({str(p.absolute()): [*marks[p], hashes[p]] for p in new})
     return hashes
@@ -74,7 +74,8 @@ def _vouched(known: Mapping[str, Any], path: Path, mark: tuple[int, int]) -> boo
     return isinstance(entry, list) and len(entry) == 3 and tuple(entry[:2]) == mark
 
 
-def _hash_of(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """The hash of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 

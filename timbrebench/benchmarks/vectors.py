@@ -1,0 +1,120 @@
+"""Embedding vectors of audio files, kept between calls by the content of each file.
+
+The address of vectors is made from what decides them: the file's bytes, the embedding with its
+options, code and weights, and the loudness rule. Where a file lies and what it is called do not
+enter: two files of one name never meet, and a changed file has another address.
+"""
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from timbrebench.benchmarks import measure
+from timbrebench.benchmarks.measure import Chosen
+from timbrebench.benchmarks.metrics import embedded
+from timbrebench.benchmarks.metrics.loudness import RULE
+from timbrebench.core.files import cache_root, digest
+from timbrebench.core.fingerprint import hash_of
+from timbrebench.core.manifest import code_of_modules
+
+_THREADS = 4  # reading and hashing release the interpreter's lock
+
+
+@dataclass(frozen=True)
+class FileVectors:
+    """What an embedding says of one file; or the reason that it says nothing."""
+
+    vectors: np.ndarray | None = None  # [n, d] float32
+    seconds: float = 0.0
+    reason: str = ""
+    missing: bool = False  # the embedding lacks something that a command gets
+
+
+@dataclass(frozen=True)
+class VectorStore:
+    """The vectors that are known of one embedding. Light; ``chosen`` is any metric of it."""
+
+    chosen: Chosen
+
+    @cached_property
+    def folder(self) -> Path:
+        entry = self.chosen.embedding
+        assert entry is not None
+        shared = code_of_modules([embedded.__name__])
+        values = sorted(self.chosen.embedding_values.items())
+        parts = [entry.name, entry.code, entry.info.weights_sha256, values, shared, RULE]
+        return cache_root() / "embeddings" / f"{entry.name}-{digest(parts)}"
+
+    def get(self, content: str) -> FileVectors | None:
+        """What is known of a file with that hash. A damaged record is none."""
+        try:
+            with np.load(self._path(content), allow_pickle=False) as record:
+                return FileVectors(record["vectors"], float(record["seconds"]))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def put(self, content: str, found: FileVectors) -> None:
+        """A cache that cannot be written only costs time."""
+        assert found.vectors is not None
+        path = self._path(content)
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    np.savez(file, vectors=found.vectors, seconds=found.seconds)
+                Path(name).replace(path)
+            finally:
+                Path(name).unlink(missing_ok=True)
+
+    def _path(self, content: str) -> Path:
+        return self.folder / content[:2] / f"{content}.npz"
+
+
+@dataclass(frozen=True)
+class Embed:
+    """One file to be embedded, in a worker."""
+
+    store: VectorStore
+    file: Path
+    content: str
+
+    def run(self) -> FileVectors:
+        found, reason = measure.ask(self._vectors)
+        if found is None:
+            return FileVectors(reason=reason)
+        if found.vectors is not None:
+            self.store.put(self.content, found)
+        return found
+
+    def _vectors(self) -> FileVectors:
+        from timbrebench.core import audio
+
+        embedding = measure.embedding_of(self.store.chosen)
+        if lacking := embedding.missing():
+            return FileVectors(reason=lacking, missing=True)
+        samples = audio.load(self.file, embedding.info.rate)
+        vectors = embedded.vectors_of(embedding, samples)
+        return FileVectors(vectors, len(samples) / embedding.info.rate)
+
+
+def hashes_of(files: Iterable[Path]) -> Mapping[Path, str]:
+    """File → hash of its content, read anew; '' of a file that cannot be read."""
+    files = list(dict.fromkeys(files))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return dict(zip(files, pool.map(_hash_or_none, files), strict=True))
+
+
+def _hash_or_none(file: Path) -> str:
+    try:
+        return hash_of(file)
+    except OSError:
+        return ""
