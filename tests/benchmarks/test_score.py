@@ -27,14 +27,15 @@ def entry(kind: str, info: Info) -> Entry:
 BUILTIN = {info.name: entry("metric", info) for info in METRICS}
 EMBEDDED = {info.name: entry("embedding", info) for info in EMBEDDINGS}
 for embedding in EMBEDDINGS:
-    name = f"fad_{embedding.name}"
-    fad = dataclasses.replace(
-        BUILTIN["fad"].info, name=name, embedding=embedding.name, measures=(Measure(name),)
-    )
-    BUILTIN[name] = entry("metric", fad)
+    for kind in ("fad", "kad"):
+        name = f"{kind}_{embedding.name}"
+        info = dataclasses.replace(
+            BUILTIN[kind].info, name=name, embedding=embedding.name, measures=(Measure(name),)
+        )
+        BUILTIN[name] = entry("metric", info)
 
 
-def score(*folders: Path, metrics: tuple[str, ...], **more: Any) -> dict[str, Any]:
+def score(*folders: Path | None, metrics: tuple[str, ...], **more: Any) -> dict[str, Any]:
     return score_folders(*folders, [chosen(BUILTIN[m]) for m in metrics], **more)
 
 
@@ -156,3 +157,70 @@ def test_metrics_that_break(folders: tuple[Path, Path], monkeypatch: pytest.Monk
 def test_what_a_cell_cost_is_not_in_a_folder(folders: tuple[Path, Path]) -> None:
     with pytest.raises(BenchError, match="'runtime' measures a run's cells"):
         score(*folders, metrics=("runtime",))
+
+
+# ---------------------------------------------------------------------------- other folders
+
+
+@pytest.fixture
+def real(folders: tuple[Path, Path]) -> Path:
+    """Five other pieces, of the estimates' timbre."""
+    folder = folders[0].parent / "real"
+    for index, midi in enumerate((50, 57, 64, 66, 71)):
+        write_tone(folder / f"p{index}.wav", midi, gain=0.3)
+    return folder
+
+
+def test_against_other_music(folders: tuple[Path, Path], real: Path) -> None:
+    """All estimates count, also those without a counterpart."""
+    write_tone(folders[1] / "more.wav", 60)
+    rows = score(*folders, metrics=("fad_logmel", "level_error_db"), against=real)["metrics"]
+    fad = rows["fad_logmel"]
+    assert (fad["reference"], fad["details"]["n_reference_files"]) == ("against", 5)
+    assert fad["details"]["n_files"] == 4 and rows["level_error_db"]["n"] == 3
+    assert rows["level_error_db"]["reference"] == "reference"
+
+
+def test_floor_and_ceiling(folders: tuple[Path, Path], real: Path) -> None:
+    """What the counterparts, and what the sources have against the same references."""
+    reference, estimate = folders
+    source = reference.parent / "source"
+    for name, midi in (("a", 30), ("b", 95)):
+        write_tone(source / f"{name}.wav", midi)
+    names = ("fad_logmel", "kad_logmel")
+    rows = score(reference, estimate, metrics=names, against=real, source=source)["metrics"]
+    for name in names:
+        for bound, folder in (("floor", reference), ("ceiling", source)):
+            alone = score(None, folder, metrics=(name,), against=real)["metrics"][name]
+            told = rows[name]["details"][bound]
+            assert told["value"] == pytest.approx(alone["value"]) and told["n"] == alone["n"]
+    assert (
+        rows["fad_logmel"]["details"]["floor"]["value"]
+        < rows["fad_logmel"]["details"]["ceiling"]["value"]
+    )
+
+
+def test_the_source_stands_in_where_there_is_no_counterpart(folders: tuple[Path, Path]) -> None:
+    rows = score(None, folders[1], metrics=("jaccard_melodia16k",), source=folders[0])["metrics"]
+    assert rows["jaccard_melodia16k"]["reference"] == "source"
+    assert rows["jaccard_melodia16k"]["mean"] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("metric", "given", "message"),
+    [
+        ("mel_l1", "against", "compares each file with its counterpart, and there is none"),
+        ("mel_l1", "source", "needs true counterparts: a source is none"),
+        ("fad_logmel", "source", "a source is none"),
+    ],
+)
+def test_what_cannot_be_asked_of_these_folders(
+    folders: tuple[Path, Path], metric: str, given: str, message: str
+) -> None:
+    with pytest.raises(BenchError, match=message):
+        score(None, folders[1], metrics=(metric,), **{given: folders[0]})
+
+
+def test_nothing_to_compare_with(folders: tuple[Path, Path]) -> None:
+    with pytest.raises(BenchError, match="nothing to compare"):
+        score(None, folders[1], metrics=("fad_logmel",))

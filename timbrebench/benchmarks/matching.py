@@ -36,16 +36,11 @@ def sides(
             hint="Give --reference (counterparts by name), --against (any music) or --source.",
         )
     pairs, unmatched = match(counterparts, estimate) if counterparts else ({}, {})
-    if against is None and reference is None:
-        raise BenchError(
-            "of --source alone no distance of timbre can be made.",
-            hint="Give --against: a folder of real music by the target instrument.",
-        )
     made = _audio_files(estimate) if against and estimate.is_dir() else _side(pairs, 1)
     return Sides(
         pairs=pairs,
         pairs_are="reference" if reference else "source",
-        references=_audio_files(against) if against else _side(pairs, 0),
+        references=_audio_files(against) if against else _side(pairs, 0) if reference else {},
         estimates=made or {estimate.stem: estimate},
         held_out=_side(pairs, 0) if against and reference else {},
         sources=_side(match(source, estimate)[0], 0) if source else {},

@@ -57,19 +57,24 @@ def score_folders(
     return {"metrics": rows, "unmatched": dict(given.unmatched)}
 
 
-def can_score(chosen: Chosen, *, reference: bool, source: bool) -> bool:
+def can_score(chosen: Chosen, *, reference: bool, source: bool, against: bool) -> bool:
     """Whether a metric can be asked of folders, given which of them there are."""
     info = chosen.entry.info
     if info.kind == "pair":
         return reference or (source and info.against_source)
-    return info.kind == "set"
+    return info.kind == "set" and (reference or against)
 
 
 def _check(chosen: Chosen, given: Sides) -> None:
     name, info = chosen.entry.name, chosen.entry.info
     if info.kind == "cell":
         raise BenchError(f"metric '{name}' measures a run's cells, not folders of audio.")
-    if info.kind != "pair":
+    if info.kind == "set" and not given.references:
+        raise BenchError(
+            f"metric '{name}' compares with real music by the target, and a source is none.",
+            hint="Give --against, a folder of such music, or --reference.",
+        )
+    if info.kind == "set":
         return
     if not given.pairs:
         raise BenchError(

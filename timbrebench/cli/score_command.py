@@ -57,8 +57,9 @@ def command(
     words = _words(parse_words(metrics), parse_words(embeddings))
     chosen = _chosen(words, options)
     if not words:
-        has = {"reference": reference is not None, "source": source is not None}
-        chosen = [c for c in chosen if can_score(c, **has)]
+        has = {"reference": reference, "source": source, "against": against}
+        given = {name: folder is not None for name, folder in has.items()}
+        chosen = [c for c in chosen if can_score(c, **given)]
     with bar("score") as progress:
         result = score_folders(
             reference,
