@@ -25,11 +25,12 @@ def run_with(make, *rows):
     return make.run(cells, found, comparisons=rows)
 
 
-def test_a_difference_counts_where_its_corrected_p_is_small(make):
+def test_a_difference_counts_where_p_is_small_and_the_interval_agrees(make):
     rows = [ROW, ROW | {"p_holm": 0.06}, ROW | {"value": 3.0}, ROW | {"low": None, "high": None}]
+    rows.append(ROW | {"high": 0.5})
     summary = summarise([run_with(make, *rows)])
     assert [c.verdict for c in summary.comparisons] == [
-        "better", "not separable", "worse", "better",
+        "better", "not separable", "worse", "better", "not separable",
     ]  # fmt: skip
 
 
