@@ -1,15 +1,17 @@
 """What a set of estimates is held against, and what bounds the distance to it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from timbrebench.core.interfaces import PUBLISHED, TEST
+from timbrebench.core.interfaces import LABELLED, PUBLISHED, TEST
 from timbrebench.core.records import Clip, Corpus
 
 Stem = tuple[str, str]  # (track, instrument)
+MOST_LABELLED = 32  # tracks of an instrument: enough to tell it from others, and soon embedded
 
 
 class References:
-    """Real clips of a corpus, by protocol: train, test or published."""
+    """Real clips of a corpus, by protocol: train, test, published or labelled."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
@@ -27,6 +29,10 @@ class References:
         if protocol == PUBLISHED:
             stems = [(t.id, name) for t in self.corpus.tracks for name in t.stems]
             return _Loading(self.corpus, stems, rate), "the whole corpus, sources included"
+        if protocol == LABELLED:
+            alone = [name for name in self.corpus.instruments if "+" not in name]
+            clips = [c for name in alone for c in self._clips("train", name, rate)[:MOST_LABELLED]]
+            return clips, f"train tracks of {len(alone)} instruments"
         split = self._split(instrument, protocol)
         return self._clips(split, instrument, rate), f"{split} tracks of {instrument}"
 
@@ -45,10 +51,11 @@ class References:
         return cut, f"{apart} tracks of {instrument}"
 
     def sources(self, instrument: str, like: Sequence[Clip]) -> list[Clip]:
-        """The stems by an instrument that estimates were made from, cut to their length."""
-        load, rate = self.corpus.load, like[0].rate
+        """The stems by an instrument that estimates were made from, cut to their length, under the
+        estimates' names: as if each were one."""
+        load = self.corpus.load
         return [
-            Clip(load(c.track, instrument, rate).samples[: len(c.samples)], rate, track=c.track)
+            replace(c, samples=load(c.track, instrument, c.rate).samples[: len(c.samples)])
             for c in like
         ]
 

@@ -15,6 +15,7 @@ from timbrebench.benchmarks.store import Store, read_or_none
 from timbrebench.core import files
 from timbrebench.core.interfaces import PUBLISHED, Evidence
 from timbrebench.core.manifest import Entry
+from timbrebench.core.notes import notes_of
 from timbrebench.core.records import Clip, Task
 from timbrebench.core.registry import registry
 from timbrebench.core.results import OTHER_HALF
@@ -96,9 +97,15 @@ class Scorer:
             reason = "the item has no counterpart by the target"
             return _all(entry, task, track, "not_applicable", reason)
         told = "target" if item["target"] else "source"
+        if entry.info.written and notes_of(self.session.corpus, track, against) is None:
+            reason = f"the written notes of {track} are not known"
+            return _all(entry, task, track, "not_applicable", reason)
 
         def measured() -> list[Row]:
             reference = self._reference(against, track, entry.info.rate)
+            if entry.info.written:
+                notes = notes_of(self.session.corpus, track, against)
+                reference = replace(reference, notes=notes)
             values = metric.measure(reference, self._estimate(item, entry.info.rate))
             return [_row(m, task, track, values.get(m.name), told) for m in entry.info.measures]
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "report": "Compare the runs in one or several folders.",
     "compare": "Whether one run is worse than another, system by system.",
     "score": "Score a folder of audio against another.",
+    "validity": "Show which metric sees which fault, on real clips.",
     "list": "List methods, datasets, metrics, embeddings, vocoders or suites.",
     "info": "Show all about one plugin: options, presets, source.",
     "plugins": "Show the installed plugin packages and their state.",

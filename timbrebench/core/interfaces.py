@@ -88,8 +88,9 @@ class Measure:
 
 
 # What a set metric holds estimates against. PUBLISHED is what the script of DiffTransfer did: the
-# estimates of both directions against every stem of the corpus, sources included.
-TRAIN, TEST, PUBLISHED = "train", "test", "published"
+# estimates of both directions against every stem of the corpus, sources included. LABELLED are
+# training tracks of every instrument, told apart by ``Clip.instrument``.
+TRAIN, TEST, PUBLISHED, LABELLED = "train", "test", "published", "labelled"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class MetricInfo(Info):
     rate: int = 16000  # Hz that its clips come at
     embedding: str = ""  # for set metrics made from an embedding
     references: str = TRAIN  # of set metrics: the target's training or test tracks, or all stems
+    written: bool = False  # of pair metrics: wants the written notes, in ``Clip.notes``
     against_source: bool = False  # may take the source as reference where there is no counterpart
     default: bool = True  # measured where a run names no metric
     version: str = "1"  # enters the key of its scores

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from timbrebench.core.errors import BenchError
 
@@ -80,6 +80,14 @@ def parse_task(text: str) -> Task:
     )
 
 
+class Note(NamedTuple):
+    """A written note. Times in seconds."""
+
+    onset: float
+    end: float
+    pitch: int  # MIDI, 60 is middle C
+
+
 @dataclass(frozen=True)
 class Clip:
     """Audio with its rate, instrument and track."""
@@ -88,6 +96,7 @@ class Clip:
     rate: int  # Hz
     instrument: str = ""
     track: str = ""
+    notes: tuple[Note, ...] | None = None  # what is written; None where it was not asked for
 
     @property
     def seconds(self) -> float:

@@ -1,6 +1,14 @@
 """The built-in metrics and embeddings, as the plugin hooks hand them over. Light."""
 
-from timbrebench.core.interfaces import PUBLISHED, TEST, EmbeddingInfo, Measure, MetricInfo
+from timbrebench.benchmarks.metrics.options import NoteOptions
+from timbrebench.core.interfaces import (
+    LABELLED,
+    PUBLISHED,
+    TEST,
+    EmbeddingInfo,
+    Measure,
+    MetricInfo,
+)
 from timbrebench.core.records import KINDS
 from timbrebench.core.weights import KNOWN
 
@@ -60,6 +68,33 @@ METRICS: list[MetricInfo] = [
         source="Sakoe & Chiba 1978",
         measures=(Measure("pitch_dtw", "", _BETTER_LOW),),
         against_source=True,
+        default=False,
+    ),
+    MetricInfo(
+        "note_f1",
+        "how many of the written notes are heard, where they are known",
+        f"{_HERE}.notes:NoteF1",
+        options=NoteOptions,
+        source="Bay et al., ISMIR 2009; mir_eval, Raffel et al., ISMIR 2014",
+        measures=(
+            Measure("note_f1", "", _BETTER_HIGH),
+            Measure("note_precision", "", _BETTER_HIGH),
+            Measure("note_recall", "", _BETTER_HIGH),
+        ),
+        written=True,
+        against_source=True,
+        default=False,
+    ),
+    MetricInfo(
+        "instrument",
+        "whether a classifier hears estimates as the target",
+        f"{_HERE}.classifier:InstrumentAccuracy",
+        source="as in Cífka et al., ICASSP 2021",
+        kind="set",
+        kinds=KINDS,
+        measures=(Measure("instrument_accuracy", "", _BETTER_HIGH),),
+        embedding="logmel",
+        references=LABELLED,
         default=False,
     ),
     MetricInfo(
