@@ -7,6 +7,8 @@ from timbrebench.reports.records import Choice, System
 from timbrebench.reports.systems import Evidence
 from timbrebench.reports.wording import number, plain
 
+CURVE = ("fad_logmel", "jaccard_melodia16k")  # what candidates are judged by
+
 
 def choices_of(owned: Mapping[System, Sequence[Evidence]]) -> tuple[Choice, ...]:
     """One for each task of each cell that had something to choose."""
@@ -20,11 +22,24 @@ def choices_of(owned: Mapping[System, Sequence[Evidence]]) -> tuple[Choice, ...]
             rule=str(made.get("rule", "")),
             tried=tuple(_tried(entry, made.get("values", {})) for entry in made.get("tried", ())),
             tracks=tuple(map(str, made.get("tracks", ()))),
+            curves=_curves(made.get("tried", ()), list(made.get("values", {}))),
         )
         for system, cells in owned.items()
         for evidence in cells
         for task, made in (evidence.cell.outcome.get("chosen") or {}).items()
     )
+
+
+def _curves(
+    tried: Sequence[Mapping[str, Any]], options: Sequence[str]
+) -> tuple[tuple[tuple[float, float], ...], ...]:
+    found: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
+    for entry in tried:
+        timbre, content = (entry.get(name) for name in CURVE)
+        if isinstance(timbre, int | float) and isinstance(content, int | float):
+            others = tuple(str(entry.get(name)) for name in options[:-1])
+            found.setdefault(others, []).append((float(timbre), float(content)))
+    return tuple(tuple(curve) for curve in found.values() if len(curve) > 1)
 
 
 def _values(values: Mapping[str, Any]) -> str:

@@ -23,11 +23,15 @@ class Picture:
 def pictures(summary: Summary, stages: Sequence[tuple[str, StageRecord]]) -> dict[str, Any]:
     """All figures of a page by the template's names for them; ``stages`` as (who uses it, it)."""
     colours = drawing.colours(summary.systems)
+
+    def draw_map(table: Table) -> bytes | None:
+        return plots.timbre_content_map(table, colours, summary.choices)
+
     costs = {table.dataset: table for table in summary.costs}
     named = [(f"{who}: {stage.name}", stage) for who, stage in stages]
     return {
-        "maps": _drawn(summary.headline, lambda t: plots.timbre_content_map(t, colours), "map"),
-        "task_maps": _drawn(summary.tables, lambda t: plots.timbre_content_map(t, colours), "map"),
+        "maps": _drawn(summary.headline, draw_map, "map"),
+        "task_maps": _drawn(summary.tables, draw_map, "map"),
         "computes": _drawn(
             summary.headline,
             lambda t: plots.quality_against_compute(t, costs[t.dataset], colours),

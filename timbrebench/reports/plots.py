@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from timbrebench.core.results import StageRecord
+from timbrebench.reports.choices import CURVE
 from timbrebench.reports.drawing import INK, figure, log_axis, style, to_svg
-from timbrebench.reports.records import Column, Entry, Line, Table
+from timbrebench.reports.records import Choice, Column, Entry, Line, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,10 +45,13 @@ def _points(table: Table, x: Column, y: Column) -> list[Point]:
 # ---------------------------------------------------------------------------- the map
 
 
-def timbre_content_map(table: Table, colours: Mapping[str, str]) -> bytes | None:
+def timbre_content_map(
+    table: Table, colours: Mapping[str, str], choices: Sequence[Choice] = ()
+) -> bytes | None:
     """Timbre across (log), content upwards: the lower left is good. None with under 2 points.
 
-    Only the largest block is drawn: other blocks rest on other test items.
+    Only the largest block is drawn: other blocks rest on other test items. A dashed line is what a
+    method's other sampling options came to on validation tracks.
     """
     x, y = timbre_column(table), content_column(table)
     if x is None or y is None or len(points := _points(table, x, y)) < 2:
@@ -56,6 +60,9 @@ def timbre_content_map(table: Table, colours: Mapping[str, str]) -> bytes | None
         drawn = figure(6.2, 4.3)
         axes = drawn.subplots()
         least = min((p.x.value for p in points if p.x.value), default=1e-3) / 2
+        for label, curve in _curves(table, x, y, choices):
+            across, up = zip(*curve, strict=True)
+            axes.plot(across, up, "--.", color=colours[label], lw=0.8, ms=3, alpha=0.5, zorder=1)
         for point in points:
             _draw_point(axes, point, colours[point.line.system.label], least)
         axes.set_xlabel(f"{x.metric}  (timbre; log scale; lower is better)")
@@ -67,6 +74,22 @@ def timbre_content_map(table: Table, colours: Mapping[str, str]) -> bytes | None
         drawn.draw_without_rendering()
         _label_points(axes, points, colours, least)
         return to_svg(drawn)
+
+
+def _curves(
+    table: Table, x: Column, y: Column, choices: Sequence[Choice]
+) -> list[tuple[str, Sequence[tuple[float, float]]]]:
+    """(label, points) of what was tried for this very task, if the map's axes are what it was
+    judged by."""
+    if (x.metric, y.metric) != CURVE:
+        return []
+    shown = {line.system.label for line in table.lines}
+    return [
+        (choice.label, curve)
+        for choice in choices
+        if (choice.dataset, choice.task) == (table.dataset, table.task) and choice.label in shown
+        for curve in choice.curves
+    ]
 
 
 def _draw_point(axes: "Axes", point: Point, colour: str, least: float) -> None:

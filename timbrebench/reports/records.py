@@ -179,6 +179,9 @@ class Choice:
     rule: str  # by which
     tried: tuple[str, ...]  # each candidate with what it was judged by
     tracks: tuple[str, ...]
+    # Timbre and content distance of the candidates: a curve along the last option for each value
+    # of the others.
+    curves: tuple[tuple[tuple[float, float], ...], ...] = ()
 
 
 # ---------------------------------------------------------------------------- suites
