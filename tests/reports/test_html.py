@@ -208,3 +208,29 @@ def test_a_distance_of_zero_has_a_place_on_the_map(make):
     summary = summarise([make.run(cells, rows)])
     svg = timbre_content_map(summary.headline[0], colours(summary.systems))
     assert svg is not None and b"palette" in svg and b"copy" in svg
+
+
+def test_what_was_tried_is_a_curve_on_the_map_of_its_own_measures(make):
+    """One curve for each value of the first option, along the second; none on other axes."""
+    tried = [
+        {"guidance": g, "start_noise": n, "fad_logmel": 10 * n * g, "jaccard_melodia16k": 1 - n}
+        for g in (1.0, 3.0)
+        for n in (0.25, 0.5, 0.75)
+    ]
+    chosen = {"t": {"values": {"guidance": 1.0, "start_noise": 0.5}, "tried": tried}}
+    cells = [
+        make.cell("ldm", tasks=("t",), outcome={"chosen": chosen}),
+        make.cell("copy", tasks=("t",)),
+    ]
+    drawn = []
+    for timbre, content in (("fad_logmel", "jaccard_melodia16k"), ("kad_logmel", "jaccard_x")):
+        rows = [make.row(of, timbre, 5.0, task="t", n=900) for of in cells]
+        rows += [make.row(of, content, 0.5, task="t") for of in cells]
+        summary = summarise([make.run(cells, rows)])
+        (choice,) = summary.choices
+        assert [len(curve) for curve in choice.curves] == [3, 3]
+        assert choice.curves[0][0] == (2.5, 0.75)
+        table, shown = summary.headline[0], colours(summary.systems)
+        plain = timbre_content_map(table, shown)
+        drawn.append(timbre_content_map(table, shown, summary.choices) != plain)
+    assert drawn == [True, False]

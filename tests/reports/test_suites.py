@@ -342,6 +342,7 @@ def test_options_chosen_on_validation_tracks_are_told(make, tmp_path):
     summary = summarise([run])
     (choice,) = summary.choices
     assert (choice.task, choice.values, choice.tracks) == (TASK, "k = 300", ("v1", "v2"))
+    assert choice.curves == (((1.0, 0.5), (1.0, 0.5)),)
     assert choice.tried[0] == f"k = 100: {FAD} 1.00, {JD} 0.500, sum 0.600"
     assert "k = 300 on 2 validation tracks (least error; tried k = 100" in to_markdown(summary)
     write_html([run], summary, tmp_path / "page.html")
