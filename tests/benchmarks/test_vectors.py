@@ -37,7 +37,7 @@ def write(path: Path, seed: int) -> Path:
 
 def embedded(store: VectorStore, file: Path) -> FileVectors:
     (content,) = hashes_of([file]).values()
-    return store.get(content) or Embed(store, file, content).run()
+    return store.get(content) or Embed(store, ((file, content),)).run()[0]
 
 
 def test_what_is_kept_is_what_was_made(tmp_path: Path, chosen: Chosen) -> None:
@@ -60,6 +60,20 @@ def test_nothing_is_embedded_twice(
     for path in (file, file, twin):
         embedded(VectorStore(chosen), path)
     assert len(calls) == 1
+
+
+def test_one_bad_file_of_several_costs_itself_alone(tmp_path: Path, chosen: Chosen) -> None:
+    files = [write(tmp_path / f"{seed}.wav", seed) for seed in range(3)]
+    sf.write(tmp_path / "short.wav", 0.1 * np.ones(RATE // 2), RATE)
+    (tmp_path / "bad.wav").write_bytes(b"no audio")
+    every = [files[0], tmp_path / "short.wav", files[1], tmp_path / "bad.wav", files[2]]
+    store = VectorStore(chosen)
+    found = Embed(store, tuple(hashes_of(every).items())).run()
+    assert [f.vectors is not None for f in found] == [True, False, True, False, True]
+    assert "shorter than a window" in found[1].reason and "cannot be read" in found[3].reason
+    for file, made in zip(files, found[::2], strict=True):
+        np.testing.assert_array_equal(embedded(store, file).vectors, made.vectors)
+    assert len(list(store.folder.rglob("*.npz"))) == 3
 
 
 def test_files_of_one_stem_do_not_collide(tmp_path: Path, chosen: Chosen) -> None:

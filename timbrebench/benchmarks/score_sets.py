@@ -17,6 +17,13 @@ UNREADABLE = FileVectors(reason="the file cannot be read")
 DIED = FileVectors(reason="its process died while it was embedded")
 
 
+TOGETHER = 4  # files that are embedded at once: a batch of windows for a network
+
+
+def _groups(files: Sequence[tuple[Path, str]]) -> list[Sequence[tuple[Path, str]]]:
+    return [files[at : at + TOGETHER] for at in range(0, len(files), TOGETHER)]
+
+
 @dataclass(frozen=True)
 class EmbeddedSets:
     """Metrics of embeddings over the sides: what is to be embedded, then what comes of it."""
@@ -26,18 +33,19 @@ class EmbeddedSets:
 
     @cached_property
     def work(self) -> list[Embed]:
-        """Every content that is not known yet, once for each embedding."""
+        """Every content that is not known yet, once for each embedding, a few files a piece."""
         return [
-            Embed(store, file, content)
+            Embed(store, tuple(group))
             for store, known in zip(self._stores.values(), self._known.values(), strict=True)
-            for content, file in self._files.items()
-            if content not in known
+            for group in _groups([(f, c) for c, f in self._files.items() if c not in known])
         ]
 
-    def answers(self, made: Sequence[FileVectors | None]) -> dict[str, Answer]:
+    def answers(self, made: Sequence[Sequence[FileVectors] | None]) -> dict[str, Answer]:
         """By metric, given what came of :attr:`work` (None where a process died)."""
         for piece, found in zip(self.work, made, strict=True):
-            self._known[piece.store.folder][piece.content] = found or DIED
+            answers = [DIED] * len(piece.files) if found is None else found
+            for (_, content), answer in zip(piece.files, answers, strict=True):
+                self._known[piece.store.folder][content] = answer
         return {c.entry.name: self._answer(c) for c in self.metrics}
 
     def _answer(self, chosen: Chosen) -> Answer:

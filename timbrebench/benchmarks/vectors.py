@@ -9,11 +9,12 @@ import contextlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from timbrebench.benchmarks.metrics import embedded
 from timbrebench.benchmarks.metrics.loudness import RULE
 from timbrebench.core.files import cache_root, digest
 from timbrebench.core.fingerprint import hash_of
+from timbrebench.core.interfaces import Embedding
 from timbrebench.core.manifest import code_of_modules
 
 _THREADS = 4  # reading and hashing release the interpreter's lock
@@ -81,29 +83,43 @@ class VectorStore:
 
 @dataclass(frozen=True)
 class Embed:
-    """One file to be embedded, in a worker."""
+    """A few files to be embedded together, in a worker."""
 
     store: VectorStore
-    file: Path
-    content: str
+    files: tuple[tuple[Path, str], ...]  # each with the hash of its content
 
-    def run(self) -> FileVectors:
-        found, reason = measure.ask(self._vectors)
-        if found is None:
-            return FileVectors(reason=reason)
-        if found.vectors is not None:
-            self.store.put(self.content, found)
-        return found
+    def run(self) -> list[FileVectors]:
+        """In the order of the files; what is found is kept at once."""
+        embedding, reason = measure.ask(measure.embedding_of, self.store.chosen)
+        if embedding is None:
+            return [FileVectors(reason=reason)] * len(self.files)
+        if lacking := embedding.missing():
+            return [FileVectors(reason=lacking, missing=True)] * len(self.files)
+        found = [self._loaded(file, embedding.info.rate) for file, _ in self.files]
+        good = [i for i, (samples, _) in enumerate(found) if samples is not None]
+        vectors = self._embedded(embedding, [found[i][0] for i in good])
+        answers = [FileVectors(reason=reason) for _, reason in found]
+        for i, answer in zip(good, vectors, strict=True):
+            answers[i] = answer
+            if answer.vectors is not None:
+                self.store.put(self.files[i][1], answer)
+        return answers
 
-    def _vectors(self) -> FileVectors:
+    @staticmethod
+    def _loaded(file: Path, rate: int) -> tuple[np.ndarray | None, str]:
         from timbrebench.core import audio
 
-        embedding = measure.embedding_of(self.store.chosen)
-        if lacking := embedding.missing():
-            return FileVectors(reason=lacking, missing=True)
-        samples = audio.load(self.file, embedding.info.rate)
-        vectors = embedded.vectors_of(embedding, samples)
-        return FileVectors(vectors, len(samples) / embedding.info.rate)
+        return measure.ask(audio.load, file, rate)
+
+    @staticmethod
+    def _embedded(embedding: Embedding, clips: Sequence[Any]) -> list[FileVectors]:
+        """All together; one by one where one of them cannot be embedded."""
+        seconds = [len(samples) / embedding.info.rate for samples in clips]
+        together, _ = measure.ask(embedded.vectors_of_all, embedding, clips)
+        if together is not None:
+            return [FileVectors(v, s) for v, s in zip(together, seconds, strict=True)]
+        alone = [measure.ask(embedded.vectors_of, embedding, samples) for samples in clips]
+        return [FileVectors(v, s, why) for (v, why), s in zip(alone, seconds, strict=True)]
 
 
 def hashes_of(files: Iterable[Path]) -> Mapping[Path, str]:

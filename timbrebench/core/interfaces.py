@@ -364,6 +364,11 @@ class Embedding(ABC):
     def embed(self, clip: Clip) -> "np.ndarray":
         """[windows, dimension] float32. CannotMeasure where the clip is too short."""
 
+    def embed_all(self, clips: Sequence[Clip]) -> "list[np.ndarray]":
+        """:meth:`embed` of several clips, none of which is too short; to be overridden where
+        together they take less time."""
+        return [self.embed(clip) for clip in clips]
+
 
 class Vocoder(ABC):
     """Log-mel → audio."""

@@ -114,9 +114,18 @@ class EmbeddingMetric(SetMetric):
 
 def vectors_of(embedding: Embedding, samples: np.ndarray) -> np.ndarray:
     """Samples [n] at the embedding's rate, brought to one loudness → [windows, d] float32."""
+    return embedding.embed(_prepared(embedding, samples))
+
+
+def vectors_of_all(embedding: Embedding, samples: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """:func:`vectors_of` of several clips. CannotMeasure if one of them has none."""
+    return embedding.embed_all([_prepared(embedding, each) for each in samples])
+
+
+def _prepared(embedding: Embedding, samples: np.ndarray) -> Clip:
     if not np.isfinite(samples).all():
         raise CannotMeasure("it has NaN or infinite samples")
-    return embedding.embed(Clip(at_loudness(samples), embedding.info.rate))
+    return Clip(at_loudness(samples), embedding.info.rate)
 
 
 def jackknifed(

@@ -53,6 +53,7 @@ class JaccardCifka8k(PairMetric):
     def measure(self, reference: Clip, estimate: Clip) -> dict[str, float]:
         ref, est = samples_of(reference, estimate)
         _check_length(ref)
+        _check_length(est)  # else it is the padding that would be measured
         est = np.pad(est[: len(ref)], (0, max(len(ref) - len(est), 0)))
         return _distances("jaccard_cifka8k", pitch.cifka8k(ref), pitch.cifka8k(est))
 

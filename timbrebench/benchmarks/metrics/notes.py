@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from timbrebench.benchmarks.metrics import pitch
+from timbrebench.benchmarks.metrics.pairs import cut_to_shorter
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.interfaces import PairMetric
 from timbrebench.core.records import Clip, Note
@@ -38,15 +39,14 @@ class NoteF1(PairMetric):
     def measure(self, reference: Clip, estimate: Clip) -> dict[str, float]:
         if reference.notes is None:
             raise CannotMeasure(f"the written notes of '{reference.track}' are not known")
-        if len(estimate.samples) < pitch.FRAME:
-            raise CannotMeasure(f"{estimate.seconds:.3f} s are shorter than a frame")
-        if not np.isfinite(estimate.samples).all():
-            raise CannotMeasure("it has NaN or infinite samples")
+        _, est = cut_to_shorter(reference, estimate)
+        if len(est) < pitch.FRAME:
+            raise CannotMeasure(f"{len(est)} samples are shorter than a frame of {pitch.FRAME}")
         tolerance = self.options.tolerance
         written = [n for n in reference.notes if n.onset < estimate.seconds - tolerance]
         if not written:
             raise CannotMeasure("no note is written within the estimate's length")
-        heard = list(transcribed(pitch.melodia16k(estimate.samples)))
+        heard = list(transcribed(pitch.melodia16k(est)))
         return scores(written, heard, tolerance)
 
 

@@ -4,6 +4,7 @@ References: Hershey et al., ICASSP 2017; weights as converted in harritaylor/tor
 v0.1. As for the published distances, the last ReLU is left out and there is no PCA.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from timbrebench.core.weights import known
 if TYPE_CHECKING:
     from timbrebench.benchmarks.metrics.vggish_net import VGGishNet
 
-_BATCH = 32  # windows
+_BATCH = 40  # windows: what four clips of 10 s have
 
 
 class VGGish(Embedding):
@@ -27,12 +28,19 @@ class VGGish(Embedding):
         return known("vggish").missing()
 
     def embed(self, clip: Clip) -> np.ndarray:
+        (vectors,) = self.embed_all([clip])
+        return vectors
+
+    def embed_all(self, clips: Sequence[Clip]) -> list[np.ndarray]:
+        """The windows of all clips together: the weights of the last layers, 270 MB, are read
+        once a batch."""
         import torch
 
-        windows = torch.from_numpy(windows_of(clip.samples))
+        parts = [windows_of(clip.samples) for clip in clips]
+        windows = torch.from_numpy(np.concatenate(parts))
         with torch.inference_mode():
-            vectors = [self._net(batch) for batch in windows.split(_BATCH)]
-        return torch.cat(vectors).numpy()
+            vectors = torch.cat([self._net(batch) for batch in windows.split(_BATCH)]).numpy()
+        return np.split(vectors, np.cumsum([len(part) for part in parts])[:-1])
 
     @cached_property
     def _net(self) -> "VGGishNet":
