@@ -19,6 +19,7 @@ from timbrebench.reports.records import (
 )
 from timbrebench.reports.wording import HEADLINE_COSTS, TIERED, names_text, number, of_half, plain
 
+COUNTERPART = "target"  # what a pair metric's rows are held against
 BOUNDS = (("floor", "other real music"), ("ceiling", "the unchanged source"))
 
 Entries = Mapping[tuple[str, str], Entry]  # (task, metric) → entry
@@ -168,7 +169,8 @@ def _references(lines: Sequence[Line], shown: Sequence[Column]) -> list[str]:
     for column in shown:
         entries = [line.entry(column) for line in lines]
         told = next((e for e in entries if e.value is not None), None)
-        if told and told.reference and not told.by_item and not column.cost:
+        of_set = told and told.reference and not told.by_item and told.reference != COUNTERPART
+        if told and of_set and not column.cost:
             details = {k: v for k, v in told.details.items() if k in ("embedding", "n_reference")}
             parts = [f"{column.metric} against {told.reference}", plain(details)]
             parts += [_bound(told.details, *words) for words in BOUNDS]
