@@ -97,7 +97,12 @@ def _plugin(entry: Any) -> Iterable[str]:
 
 def family_of(info: Any) -> str:
     """'fad' of fad_logmel: what a metric is called without its embedding."""
-    return info.name.removesuffix(f"_{info.embedding}") if info.embedding else info.name
+    return info.name.removesuffix(f"_{info.embedding}") if is_family(info) else info.name
+
+
+def is_family(info: Any) -> bool:
+    """Whether it is one of those that stand for every embedding."""
+    return bool(info.embedding) and info.name.endswith(f"_{info.embedding}")
 
 
 def _metrics() -> str:
@@ -107,12 +112,12 @@ def _metrics() -> str:
         info = entry.info
         if entry.distribution == OURS:
             name = family_of(info)
-            shown = f"`{name}_X`" if info.embedding else f"`{name}`"
+            shown = f"`{name}_X`" if is_family(info) else f"`{name}`"
             page = f"[{shown}](metrics/{page_of(name)}.md)"
             default = "yes" if info.default else "no"
             summary = (
                 info.summary.partition(f" ({info.embedding}:")[0]
-                if info.embedding
+                if is_family(info)
                 else info.summary
             )
             rows.setdefault(name, (page, summary, info.kind, default))

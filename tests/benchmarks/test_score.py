@@ -13,7 +13,7 @@ from timbrebench.benchmarks.measure import Chosen
 from timbrebench.benchmarks.metrics.plugin import EMBEDDINGS, METRICS
 from timbrebench.benchmarks.score import score_folders
 from timbrebench.core.errors import BadAudio, BenchError
-from timbrebench.core.interfaces import Info, Measure, MetricInfo
+from timbrebench.core.interfaces import EmbeddingInfo, Info, Measure, MetricInfo
 from timbrebench.core.manifest import Entry
 
 RATE = 16000
@@ -154,6 +154,29 @@ def test_metrics_that_break(folders: tuple[Path, Path], monkeypatch: pytest.Monk
     assert rows["absent"]["n"] == 0 and "Absent" in rows["absent"]["failed"]["a"]
 
 
+def test_an_embedding_that_kills_its_process(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The files that are embedded together with the one that kills are scored all the same."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setenv("TIMBREBENCH_CACHE", str(tmp_path / "cache"))
+    for name, seconds in (("c", 3.0), ("kills", 1.0), ("d", 3.5), ("nothing", 2.0)):
+        for side, midi in zip(folders, (60, 61), strict=True):
+            write_tone(side / f"{name}.wav", midi, seconds=seconds)
+    embedding = entry("embedding", EmbeddingInfo("deadly", "", "strange_metrics:DeadlyEmbedding"))
+    fad = dataclasses.replace(
+        BUILTIN["fad_logmel"].info,
+        name="fad_deadly",
+        embedding="deadly",
+        measures=(Measure("fad_deadly"),),
+    )
+    row = score_folders(*folders, [Chosen(entry("metric", fad), {}, embedding)], jobs=2)
+    row = row["metrics"]["fad_deadly"]
+    assert row["status"] == "ok" and row["details"]["n_files"] == 5
+    assert row["failed"]["kills"] == "its process died while it was embedded"
+    assert "finite" in row["failed"]["nothing"] and "finite" in row["failed"]["reference nothing"]
+
+
 def test_what_a_cell_cost_is_not_in_a_folder(folders: tuple[Path, Path]) -> None:
     with pytest.raises(BenchError, match="'runtime' measures a run's cells"):
         score(*folders, metrics=("runtime",))
@@ -224,3 +247,17 @@ def test_what_cannot_be_asked_of_these_folders(
 def test_nothing_to_compare_with(folders: tuple[Path, Path]) -> None:
     with pytest.raises(BenchError, match="nothing to compare"):
         score(None, folders[1], metrics=("fad_logmel",))
+    with pytest.raises(BenchError, match="is not there"):
+        score(None, folders[1] / "misspelt", metrics=("fad_logmel",), against=folders[0])
+
+
+def test_single_files_are_sets_of_one(folders: tuple[Path, Path]) -> None:
+    files = folders[0] / "a.wav", folders[1] / "b.FLAC"
+    row = score(None, files[1], metrics=("fad_logmel",), against=files[0])["metrics"]["fad_logmel"]
+    assert (row["details"]["n_files"], row["details"]["n_reference_files"]) == (1, 1)
+
+
+@pytest.mark.parametrize("metric", ["note_f1", "instrument"])
+def test_what_only_a_corpus_knows(folders: tuple[Path, Path], metric: str) -> None:
+    with pytest.raises(BenchError, match="what only a corpus knows"):
+        score(*folders, metrics=(metric,))

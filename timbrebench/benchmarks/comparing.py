@@ -48,14 +48,17 @@ class Difference:
 
 def declared(run: RunRecord, store: Store) -> list[dict[str, Any]]:
     """The comparisons of a run that can be made, each with its p-value corrected over those of
-    its corpus."""
+    its corpus in its metric."""
     found: list[dict[str, Any]] = []
     results = Results(run, store)
     grids = run.suite.layout.grids if run.suite else ()
     in_grids = {label for grid in grids for label in grid.cells}
     for dataset in dict.fromkeys(cell.dataset for cell in run.cells):
         rows = list(_of_dataset(results, dataset, in_grids))
-        corrected = holm({str(i): row["p"] for i, row in enumerate(rows)})
+        corrected: dict[str, float] = {}
+        for metric in dict.fromkeys(row["metric"] for row in rows):
+            own = {str(i): r["p"] for i, r in enumerate(rows) if r["metric"] == metric}
+            corrected |= holm(own)
         found += [r | {"dataset": dataset, "p_holm": corrected[str(i)]} for i, r in enumerate(rows)]
     return found
 

@@ -36,16 +36,26 @@ def sides(
             hint="Give --reference (counterparts by name), --against (any music) or --source.",
         )
     pairs, unmatched = match(counterparts, estimate) if counterparts else ({}, {})
-    made = _audio_files(estimate) if against and estimate.is_dir() else _side(pairs, 1)
+    sources, without = match(source, estimate) if source and reference else (pairs, {})
+    names = {"reference": "reference" if reference else "source", "estimate": "estimate"}
     return Sides(
         pairs=pairs,
         pairs_are="reference" if reference else "source",
-        references=_audio_files(against) if against else _side(pairs, 0) if reference else {},
-        estimates=made or {estimate.stem: estimate},
+        references=_files(against) if against else _side(pairs, 0) if reference else {},
+        estimates=_files(estimate) if against else _side(pairs, 1),
         held_out=_side(pairs, 0) if against and reference else {},
-        sources=_side(match(source, estimate)[0], 0) if source else {},
-        unmatched=unmatched,
+        sources=_side(sources, 0) if source else {},
+        unmatched={names[side]: n for side, n in unmatched.items()}
+        | ({"source": without["reference"]} if without else {}),
     )
+
+
+def _files(path: Path) -> Files:
+    """A folder's files, or the one file."""
+    if path.is_file():
+        _check_readable(path)
+        return {path.stem: path}
+    return _audio_files(path)
 
 
 def _side(pairs: Pairs, side: int) -> Files:
@@ -75,7 +85,7 @@ def _audio_files(folder: Path) -> dict[str, Path]:
     """Name (path in the folder without suffix) → file."""
     if not folder.is_dir():
         what = "is a file where the other side is a folder" if folder.exists() else "is not there"
-        raise BenchError(f"{folder} {what}.", hint="Give two folders of audio, or two files.")
+        raise BenchError(f"{folder} {what}.", hint="Give folders of audio, or single files.")
     files: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():

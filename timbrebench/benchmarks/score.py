@@ -12,9 +12,9 @@ from timbrebench.benchmarks.matching import Files, Sides, sides
 from timbrebench.benchmarks.measure import Chosen
 from timbrebench.benchmarks.parallel import Piece, run_all
 from timbrebench.benchmarks.score_rows import Answer, item_row, set_row
-from timbrebench.benchmarks.score_sets import EmbeddedSets
+from timbrebench.benchmarks.score_sets import DIED, EmbeddedSets
 from timbrebench.core.errors import BenchError
-from timbrebench.core.interfaces import PairMetric, Progress
+from timbrebench.core.interfaces import LABELLED, PairMetric, Progress
 from timbrebench.core.records import Clip
 from timbrebench.core.registry import OURS
 
@@ -60,6 +60,8 @@ def score_folders(
 def can_score(chosen: Chosen, *, reference: bool, source: bool, against: bool) -> bool:
     """Whether a metric can be asked of folders, given which of them there are."""
     info = chosen.entry.info
+    if info.written or info.references == LABELLED:
+        return False
     if info.kind == "pair":
         return reference or (source and info.against_source)
     return info.kind == "set" and (reference or against)
@@ -69,6 +71,11 @@ def _check(chosen: Chosen, given: Sides) -> None:
     name, info = chosen.entry.name, chosen.entry.info
     if info.kind == "cell":
         raise BenchError(f"metric '{name}' measures a run's cells, not folders of audio.")
+    if info.written or info.references == LABELLED:
+        raise BenchError(
+            f"metric '{name}' needs what only a corpus knows: written notes, or other instruments.",
+            hint="Use it in bench run, with --methods files:DIR for audio that you have.",
+        )
     if info.kind == "set" and not given.references:
         raise BenchError(
             f"metric '{name}' compares with real music by the target, and a source is none.",
@@ -100,6 +107,10 @@ def _measure_all(
     work: list[Piece[Any]] = [*embedded.work, *pieces]
     answers = run_all(work, jobs, progress) if work else []
     split = len(embedded.work)
+    for index, group in enumerate(embedded.work):
+        if answers[index] is None:  # one file of it killed the process: the others are well
+            alone = run_all(group.alone(), jobs, progress)
+            answers[index] = [DIED if found is None else found[0] for found in alone]
     found = {(name, ""): answer for name, answer in embedded.answers(answers[:split]).items()}
     died = Answer(reason="its process died while it was measured")
     for piece, told in zip(pieces, answers[split:], strict=True):

@@ -53,7 +53,7 @@ class EmbeddedSets:
         if lacking := next((f.reason for f in known.values() if f.missing), ""):
             return Answer(reason=lacking, missing=True)
         real, made = self._set(self.given.references, known), self._set(self.given.estimates, known)
-        failed = {**real.skipped, **made.skipped}
+        failed = {f"reference {n}": why for n, why in real.skipped.items()} | made.skipped
 
         def measured() -> tuple[dict[str, float], dict[str, Any]]:
             metric = measure.create_comparing(chosen)

@@ -13,7 +13,7 @@ from timbrebench.benchmarks.measure import Chosen
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.store import Store, read_or_none
 from timbrebench.core import files
-from timbrebench.core.interfaces import PUBLISHED, Evidence
+from timbrebench.core.interfaces import LABELLED, PUBLISHED, Evidence
 from timbrebench.core.manifest import Entry
 from timbrebench.core.notes import notes_of
 from timbrebench.core.records import Clip, Task
@@ -73,6 +73,8 @@ class Scorer:
     def _not_applicable(self, entry: Entry, task: Task) -> str:
         if task.kind not in entry.info.kinds:
             return f"{entry.name} does not measure {task.kind} tasks"
+        if entry.info.references == LABELLED and any("+" in end for end in task.ends):
+            return f"{entry.name} tells instruments apart that play alone"
         return self.session.not_applicable(task)
 
     # ------------------------------------------------------------------ by item
@@ -97,15 +99,16 @@ class Scorer:
             reason = "the item has no counterpart by the target"
             return _all(entry, task, track, "not_applicable", reason)
         told = "target" if item["target"] else "source"
-        if entry.info.written and notes_of(self.session.corpus, track, against) is None:
-            reason = f"the written notes of {track} are not known"
+        notes, reason = None, ""
+        if entry.info.written:
+            notes, reason = measure.ask(notes_of, self.session.corpus, track, against)
+        if entry.info.written and notes is None:
+            reason = reason or f"the written notes of {track} are not known"
             return _all(entry, task, track, "not_applicable", reason)
 
         def measured() -> list[Row]:
             reference = self._reference(against, track, entry.info.rate)
-            if entry.info.written:
-                notes = notes_of(self.session.corpus, track, against)
-                reference = replace(reference, notes=notes)
+            reference = replace(reference, notes=notes)
             values = metric.measure(reference, self._estimate(item, entry.info.rate))
             return [_row(m, task, track, values.get(m.name), told) for m in entry.info.measures]
 
@@ -171,7 +174,7 @@ class Scorer:
             estimates = [_clip(self.folder / i[file], rate, instrument, i["track"]) for i in items]
             pooled = [
                 *estimates,
-                *(_clip(self.folder / i["file"], rate, "", i["track"]) for i in others),
+                *(_clip(self.folder / i["file"], rate, "", f"{i['track']}/back") for i in others),
             ]
             values, details = metric.measure(references, pooled)
             if metric.bounded:
@@ -197,6 +200,8 @@ class Scorer:
         """What other real music (floor) and the unchanged source (ceiling) have against the same
         references."""
         of = self.session.references
+        if entry.info.references == PUBLISHED:  # all real music is among its references
+            return {}
         held_out, told = of.held_out(estimates[0].instrument, entry.info.references, estimates)
         found = {"floor": self._bound(metric, references, held_out) | {"of": told}}
         if task.source:

@@ -171,7 +171,9 @@ def _row(
 
 
 def _shares(values: Mapping[str, float], details: Mapping[str, Any]) -> dict[str, float]:
-    """The jackknife's pseudo-values of a set distance, by track."""
+    """The jackknife's pseudo-values of a set distance, by track; or its values by track."""
+    if by_track := details.get("by_track"):
+        return dict(by_track)
     without = details.get("without") or {}
     value, count = next(iter(values.values())), len(without)
     return {track: count * value - (count - 1) * other for track, other in without.items()}

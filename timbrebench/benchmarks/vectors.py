@@ -52,7 +52,9 @@ class VectorStore:
         assert entry is not None
         shared = code_of_modules([embedded.__name__])
         values = sorted(self.chosen.embedding_values.items())
-        parts = [entry.name, entry.code, entry.info.weights_sha256, values, shared, RULE]
+        info = entry.info
+        parts = [entry.name, entry.code, info.factory, info.rate, info.weights_sha256]
+        parts += [values, shared, RULE]
         return cache_root() / "embeddings" / f"{entry.name}-{digest(parts)}"
 
     def get(self, content: str) -> FileVectors | None:
@@ -88,13 +90,18 @@ class Embed:
     store: VectorStore
     files: tuple[tuple[Path, str], ...]  # each with the hash of its content
 
+    def alone(self) -> list["Embed"]:
+        """Each of its files by itself."""
+        return [Embed(self.store, (file,)) for file in self.files]
+
     def run(self) -> list[FileVectors]:
         """In the order of the files; what is found is kept at once."""
         embedding, reason = measure.ask(measure.embedding_of, self.store.chosen)
         if embedding is None:
             return [FileVectors(reason=reason)] * len(self.files)
-        if lacking := embedding.missing():
-            return [FileVectors(reason=lacking, missing=True)] * len(self.files)
+        lacking, reason = measure.ask(embedding.missing)
+        if lacking or lacking is None:
+            return [FileVectors(reason=lacking or reason, missing=bool(lacking))] * len(self.files)
         found = [self._loaded(file, embedding.info.rate) for file, _ in self.files]
         good = [i for i, (samples, _) in enumerate(found) if samples is not None]
         vectors = self._embedded(embedding, [found[i][0] for i in good])
@@ -116,7 +123,7 @@ class Embed:
         """All together; one by one where one of them cannot be embedded."""
         seconds = [len(samples) / embedding.info.rate for samples in clips]
         together, _ = measure.ask(embedded.vectors_of_all, embedding, clips)
-        if together is not None:
+        if together is not None and len(together) == len(clips):
             return [FileVectors(v, s) for v, s in zip(together, seconds, strict=True)]
         alone = [measure.ask(embedded.vectors_of, embedding, samples) for samples in clips]
         return [FileVectors(v, s, why) for (v, why), s in zip(alone, seconds, strict=True)]

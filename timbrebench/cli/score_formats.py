@@ -58,9 +58,10 @@ def _shown(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bound(details: Mapping[str, Any], name: str) -> float | str | None:
-    if name not in details:
+    bound = details.get(name)
+    if not isinstance(bound, Mapping):
         return None
-    value = details[name]["value"]
+    value = bound.get("value")
     return SILENT if value is None else value
 
 
@@ -81,7 +82,7 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     low, high = row.get("interval") or ("", "")
     status = row.get("status") or ("ok" if row["n"] else "failed")
     known = {name: details[name] for name in _DETAILS if details.get(name) is not None}
-    bounds = {n: details[n]["value"] for n in ("floor", "ceiling") if n in details}
+    bounds = {n: value for n in ("floor", "ceiling") if (value := _bound(details, n)) is not None}
     return {
         "value": row["mean"],
         "low": low,
@@ -107,7 +108,7 @@ def _print_problems(result: Mapping[str, Any]) -> None:
         if row.get("reason"):
             click.echo(f"{name}: {row['status']}: {row['reason']}", err=True)
         if row.get("details", {}).get("grey"):
-            n, real = (row["details"][k] for k in ("n", "n_reference"))
+            n, real = (row["details"].get(k, "few") for k in ("n", "n_reference"))
             click.echo(
                 f"{name}: in brackets, as {n} vectors against {real} say little of so many "
                 "dimensions.",
@@ -122,6 +123,6 @@ def _print_problems(result: Mapping[str, Any]) -> None:
     for side, names in result["unmatched"].items():
         if names:
             click.echo(
-                f"{len(names)} files of --{side} have no counterpart: {', '.join(names[:5])}",
+                f"{len(names)} files of --{side} have no namesake: {', '.join(names[:5])}",
                 err=True,
             )

@@ -9,8 +9,10 @@ from timbrebench.cli.bar import bar
 from timbrebench.cli.console import as_text, print_json, print_table
 from timbrebench.cli.run_options import Names, merge_options
 
+NONE = "none"  # the degradation that is none
 FORMATS = ("table", "json", "md")
-SEES = " ●"  # behind a value that differs from the untouched clips'
+# Behind a value that differs from the untouched clips', and behind one that cannot be asked.
+SEES, UNASKED = " ●", " ?"
 
 
 @click.command("validity")
@@ -40,7 +42,7 @@ def command(
 
     Test tracks of an instrument are spoiled in known ways, and every metric is asked of them as it
     would be of a method's estimates. A dot: its values differ from those of the untouched clips by
-    more than tracks do (95 %).
+    more than tracks do (95 %). A question mark: it gives no values by track to tell it from.
     """
     from timbrebench.benchmarks.validity import ask_metrics
 
@@ -81,6 +83,7 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[st
     for row in rows:
         line = lines.setdefault(row["measure"], {"measure": row["measure"]})
         value = as_text(None) if row["value"] is None else f"{row['value']:.3g}"
-        line[row["degradation"]] = value + (SEES if row["sees"] else "")
+        unasked = row["sees"] is None and row["value"] is not None and row["degradation"] != NONE
+        line[row["degradation"]] = value + (SEES if row["sees"] else UNASKED if unasked else "")
     kept = [line for line in lines.values() if any(line[n] != as_text(None) for n in names)]
     return ["measure", *names], kept

@@ -167,7 +167,7 @@ def overall(entries: Mapping[str, Entry]) -> Entry:
         return Entry(status="incomplete", reason=f"no value for {', '.join(lacking)}")
     parts = list(entries.values())
     seeds = set.intersection(*(set(part.by_seed) for part in parts))
-    by_item = _mean_by_item(parts)
+    by_item = _mean_by_track([part.by_item for part in parts])
     low, high = t_interval(list(by_item.values())) or (None, None)
     sizes = [part.n for part in parts if part.n is not None]
     return Entry(
@@ -178,16 +178,17 @@ def overall(entries: Mapping[str, Entry]) -> Entry:
         reference="; ".join(dict.fromkeys(p.reference for p in parts if p.reference)),
         by_seed={s: mean([part.by_seed[s] for part in parts]) for s in sorted(seeds)},
         by_item=by_item,
+        by_share={} if by_item else _mean_by_track([part.by_share for part in parts]),
         basis=tuple(f"{task}/{b}" for task, part in entries.items() for b in part.basis),
         grey=any(part.grey for part in parts),
     )
 
 
-def _mean_by_item(parts: Sequence[Entry]) -> dict[str, float]:
-    tracks = set(parts[0].by_item)
-    if any(set(part.by_item) != tracks for part in parts):
+def _mean_by_track(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    tracks = set(parts[0])
+    if any(set(part) != tracks for part in parts):
         return {}
-    return {track: mean([part.by_item[track] for part in parts]) for track in sorted(tracks)}
+    return {track: mean([part[track] for part in parts]) for track in sorted(tracks)}
 
 
 def _shared_status(parts: Sequence[Entry]) -> Entry:

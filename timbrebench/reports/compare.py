@@ -1,6 +1,6 @@
 """What may be compared with what: blocks, their tiers, controls that beat a method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from timbrebench.core.statistics import separated
@@ -68,36 +68,56 @@ def _difference(items: set[str], usual: set[str]) -> str:
 
 
 def _tiered(lines: Sequence[Line], columns: Sequence[Column]) -> list[Line]:
-    """The lines, with the tiers of the methods among them."""
+    """The lines, with the best and the tiers of the methods among them."""
     methods = [line for line in lines if not line.system.control]
+    best = {column.metric: _together(methods, column) for column in columns}
     tiers = {column.metric: _tiers(methods, column) for column in columns}
     found = []
     for line in lines:
         entries = {
-            metric: replace(entry, tier=tiers.get(metric, {}).get(line.system))
+            metric: replace(
+                entry,
+                best=line.system in best.get(metric, ()),
+                tier=tiers.get(metric, {}).get(line.system),
+            )
             for metric, entry in line.entries.items()
         }
         found.append(replace(line, entries=entries))
     return found
 
 
-def _tiers(methods: Sequence[Line], column: Column) -> dict[System, int]:
-    """Method → its tier, 1 for the best. A tier is its best method and all that the test tracks
-    cannot separate from it; what cannot be asked (no shares, too few tracks) counts as separate."""
+def _ranked(methods: Sequence[Line], column: Column) -> dict[System, Entry]:
+    """The entries that can be ranked, if there are two."""
     if column.higher_is_better is None:
         return {}
     entries = {line.system: line.entry(column) for line in methods}
-    left = {s: e for s, e in entries.items() if e.value is not None and not e.grey}
-    tiers: dict[System, int] = {}
-    if len(left) < 2:
+    known = {s: e for s, e in entries.items() if e.value is not None and not e.grey}
+    return known if len(known) > 1 else {}
+
+
+def _together(methods: Sequence[Line], column: Column) -> list[System]:
+    """The best method, and those that the test tracks cannot separate from it."""
+    known = _ranked(methods, column)
+    return _first(known, column) if known else []
+
+
+def _first(known: Mapping[System, Entry], column: Column) -> list[System]:
+    best = next(e for e in known.values() if not any(better(o, e, column) for o in known.values()))
+    return [
+        s for s, e in known.items() if e is best or separated(e.by_track, best.by_track) is False
+    ]
+
+
+def _tiers(methods: Sequence[Line], column: Column) -> dict[System, int]:
+    """Method → its tier, 1 for the best: a tier is its best method and all that the test tracks
+    cannot separate from it. None at all where tracks cannot be asked (no shares, or too few)."""
+    left = dict(_ranked(methods, column))
+    tracks = [e.by_track for e in left.values()]
+    if any(separated(tracks[0], other) is None for other in tracks):
         return {}
+    tiers: dict[System, int] = {}
     while left:
-        best = next(
-            e for e in left.values() if not any(better(o, e, column) for o in left.values())
-        )
-        together = [
-            s for s, e in left.items() if e is best or separated(e.by_track, best.by_track) is False
-        ]
+        together = _first(left, column)
         tiers |= dict.fromkeys(together, max(tiers.values(), default=0) + 1)
         left = {s: e for s, e in left.items() if s not in together}
     return tiers

@@ -12,8 +12,9 @@ DECLARED_NOTE = (
     "Declared before the run: each method against copy and against regress, in timbre and in "
     "content. The difference is the method's value minus the other's over the same tracks, with "
     "its 95 % interval; p is that of changing places track by track, corrected over all rows of a "
-    "corpus (Holm). It counts where p is under 0.05 and the interval leaves out zero. What else "
-    "differs in this report is descriptive."
+    "metric (Holm), so that it is at least the number of rows over 2^(tracks - 1). A difference "
+    "counts where p is under 0.05 and the interval leaves out zero. What else differs in this "
+    "report is descriptive."
 )
 
 

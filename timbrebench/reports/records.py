@@ -34,11 +34,8 @@ class Entry:
     basis: tuple[str, ...] = ()  # what it was measured on; other bases are not comparable
     details: Mapping[str, Any] = field(default_factory=dict)  # of a set distance, by its metric
     grey: bool = False  # a set distance over too few vectors
-    tier: int | None = None  # among the methods of its block; 1: not separable from the best
-
-    @property
-    def best(self) -> bool:
-        return self.tier == 1
+    best: bool = False  # best method of its block, or not separable from the best
+    tier: int | None = None  # among these methods, where the test tracks can say
 
     @property
     def by_track(self) -> Mapping[str, float]:

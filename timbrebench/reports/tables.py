@@ -181,9 +181,10 @@ def _references(lines: Sequence[Line], shown: Sequence[Column]) -> list[str]:
 def _bound(details: Mapping[str, Any], name: str, what: str) -> str:
     """'real music (test tracks of piano) has 18.8 with 100 vectors'."""
     bound = details.get(name)
-    if not bound or bound.get("value") is None:
+    if not isinstance(bound, Mapping) or not isinstance(bound.get("value"), float):
         return ""
-    return f"{what} ({bound['of']}) has {number(bound['value'])} with {bound['n']} vectors"
+    vectors = f" with {bound['n']} vectors" if bound.get("n") else ""
+    return f"{what} ({bound.get('of', '')}) has {number(bound['value'])}{vectors}"
 
 
 def _empty_columns(

@@ -114,12 +114,20 @@ class EmbeddingMetric(SetMetric):
 
 def vectors_of(embedding: Embedding, samples: np.ndarray) -> np.ndarray:
     """Samples [n] at the embedding's rate, brought to one loudness → [windows, d] float32."""
-    return embedding.embed(_prepared(embedding, samples))
+    return _checked(embedding.embed(_prepared(embedding, samples)))
 
 
 def vectors_of_all(embedding: Embedding, samples: Sequence[np.ndarray]) -> list[np.ndarray]:
     """:func:`vectors_of` of several clips. CannotMeasure if one of them has none."""
-    return embedding.embed_all([_prepared(embedding, each) for each in samples])
+    return [
+        _checked(each) for each in embedding.embed_all([_prepared(embedding, s) for s in samples])
+    ]
+
+
+def _checked(vectors: np.ndarray) -> np.ndarray:
+    if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        raise CannotMeasure("the embedding gave something else than finite vectors")
+    return vectors
 
 
 def _prepared(embedding: Embedding, samples: np.ndarray) -> Clip:

@@ -31,6 +31,7 @@ RATE = 16000
 FRAME_SECONDS = pitch.HOP / RATE
 GAP = round(0.03 / FRAME_SECONDS)  # frames of silence within a note
 SHORTEST = round(0.06 / FRAME_SECONDS)  # frames
+END = 0.1  # seconds
 
 
 class NoteF1(PairMetric):
@@ -42,11 +43,13 @@ class NoteF1(PairMetric):
         _, est = cut_to_shorter(reference, estimate)
         if len(est) < pitch.FRAME:
             raise CannotMeasure(f"{len(est)} samples are shorter than a frame of {pitch.FRAME}")
-        tolerance = self.options.tolerance
-        written = [n for n in reference.notes if n.onset < estimate.seconds - tolerance]
+        # What begins at the very end is too short to be heard: it counts on neither side.
+        end = len(est) / RATE - END
+        written = [n for n in reference.notes if n.onset < end]
         if not written:
             raise CannotMeasure("no note is written within the estimate's length")
-        heard = list(transcribed(pitch.melodia16k(est)))
+        tolerance = self.options.tolerance
+        heard = [n for n in transcribed(pitch.melodia16k(est)) if n.onset < end]
         return scores(written, heard, tolerance)
 
 
