@@ -4,7 +4,7 @@ Timbre metrics bring both sides to one loudness, so that a gain does not count a
 they leave out is told here.
 """
 
-from timbrebench.benchmarks.metrics.pairs import samples_of
+from timbrebench.benchmarks.metrics.pairs import not_too_short
 from timbrebench.core.audio import rms, rms_db
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.interfaces import PairMetric
@@ -18,7 +18,7 @@ class LevelError(PairMetric):
 
     def measure(self, reference: Clip, estimate: Clip) -> dict[str, float]:
         for side, samples in zip(
-            ("reference", "estimate"), samples_of(reference, estimate), strict=True
+            ("reference", "estimate"), not_too_short(reference, estimate), strict=True
         ):
             if rms(samples) < SILENT_RMS:
                 raise CannotMeasure(f"the {side} is silent")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from timbrebench.core.audio import MIN_SECONDS
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.records import Clip
 
@@ -18,6 +19,16 @@ def samples_of(reference: Clip, estimate: Clip) -> tuple[np.ndarray, np.ndarray]
         if not np.isfinite(clip.samples).all():
             raise CannotMeasure(f"the {side} has NaN or infinite samples")
     return reference.samples, estimate.samples
+
+
+def not_too_short(reference: Clip, estimate: Clip) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`samples_of` both, if they last as long as audio from outside must."""
+    for side, clip in (("reference", reference), ("estimate", estimate)):
+        if 0 < clip.seconds < MIN_SECONDS:
+            raise CannotMeasure(
+                f"the {side} lasts {clip.seconds:.3g} s, at least {MIN_SECONDS:g} are needed"
+            )
+    return samples_of(reference, estimate)
 
 
 def cut_to_shorter(reference: Clip, estimate: Clip) -> tuple[np.ndarray, np.ndarray]:

@@ -26,8 +26,7 @@ Yamamoto et al., "Parallel WaveGAN", ICASSP 2020 (multi-resolution STFT).
 import numpy as np
 
 from timbrebench.benchmarks.metrics.loudness import at_loudness
-from timbrebench.benchmarks.metrics.pairs import cut_to_shorter, samples_of
-from timbrebench.core.audio import MIN_SECONDS
+from timbrebench.benchmarks.metrics.pairs import cut_to_shorter, not_too_short
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.interfaces import PairMetric
 from timbrebench.core.records import Clip
@@ -66,12 +65,7 @@ class Faults(PairMetric):
     """Clipping and silence."""
 
     def measure(self, reference: Clip, estimate: Clip) -> dict[str, float]:
-        ref, est = samples_of(reference, estimate)
-        for side, clip in (("reference", reference), ("estimate", estimate)):
-            if clip.seconds < MIN_SECONDS:
-                raise CannotMeasure(
-                    f"the {side} lasts {clip.seconds:.3g} s, at least {MIN_SECONDS:g} are needed"
-                )
+        ref, est = not_too_short(reference, estimate)
         return {
             "clipped_fraction": clipped_fraction(est),
             "silent_fraction": silent_fraction(est, estimate.rate),
