@@ -9,9 +9,9 @@ from typing import Any
 from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.matching import Files, Sides
 from timbrebench.benchmarks.measure import Chosen
-from timbrebench.benchmarks.metrics.embedded import Embedded
 from timbrebench.benchmarks.score_rows import Answer
 from timbrebench.benchmarks.vectors import Embed, FileVectors, VectorStore, hashes_of
+from timbrebench.core.embedded import Embedded
 
 UNREADABLE = FileVectors(reason="the file cannot be read")
 DIED = FileVectors(reason="its process died while it was embedded")

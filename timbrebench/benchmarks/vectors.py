@@ -20,11 +20,11 @@ import numpy as np
 
 from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.measure import Chosen
-from timbrebench.benchmarks.metrics import embedded
-from timbrebench.benchmarks.metrics.loudness import RULE
+from timbrebench.core import embedded
 from timbrebench.core.files import cache_root, digest
 from timbrebench.core.fingerprint import hash_of
 from timbrebench.core.interfaces import Embedding
+from timbrebench.core.loudness import RULE
 from timbrebench.core.manifest import code_of_modules
 
 _THREADS = 4  # reading and hashing release the interpreter's lock

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from timbrebench.benchmarks.metrics.level import LevelError
-from timbrebench.benchmarks.metrics.loudness import LOUDNESS_DB, at_loudness
 from timbrebench.benchmarks.metrics.mel_l1 import MelL1
 from timbrebench.core.audio import rms_db
 from timbrebench.core.errors import CannotMeasure
+from timbrebench.core.loudness import LOUDNESS_DB, at_loudness
 from timbrebench.core.options import NoOptions
 from timbrebench.core.records import Clip
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric
+from timbrebench.core.embedded import Embedded, EmbeddingMetric
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.records import Clip
 

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric
 from timbrebench.benchmarks.metrics.frechet import DistanceTo, gaussian, grey
+from timbrebench.core.embedded import Embedded, EmbeddingMetric
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.seeds import generator
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.embedded import Embedded, EmbeddingMetric, jackknifed
+from timbrebench.core.embedded import Embedded, EmbeddingMetric, jackknifed
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.interfaces import Evidence
 from timbrebench.core.records import Clip

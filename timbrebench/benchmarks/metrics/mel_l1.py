@@ -8,9 +8,9 @@ silence and so is far from any music. It needs time-aligned audio and punishes a
 a wrong note alike.
 """
 
-from timbrebench.benchmarks.metrics.loudness import at_loudness
 from timbrebench.benchmarks.metrics.pairs import cut_to_shorter
 from timbrebench.core.interfaces import PairMetric
+from timbrebench.core.loudness import at_loudness
 from timbrebench.core.mel import log_mel, preset
 from timbrebench.core.records import Clip
 

@@ -11,7 +11,7 @@ style transfer", ICASSP 2021 (``cifka8k``).
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.memo import by_content
+from timbrebench.core.memo import by_content
 from timbrebench.core.seeds import generator
 
 FRAME, HOP = 2048, 128  # samples: MultiPitchMelodia's defaults, at any rate

@@ -25,10 +25,10 @@ Yamamoto et al., "Parallel WaveGAN", ICASSP 2020 (multi-resolution STFT).
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.loudness import at_loudness
 from timbrebench.benchmarks.metrics.pairs import cut_to_shorter, not_too_short
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.interfaces import PairMetric
+from timbrebench.core.loudness import at_loudness
 from timbrebench.core.records import Clip
 
 LSD_WINDOW = 2048

@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from timbrebench.benchmarks.metrics.loudness import RULE, at_loudness
-from timbrebench.benchmarks.metrics.memo import Memo
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.interfaces import Embedding, SetMetric
+from timbrebench.core.loudness import RULE, at_loudness
+from timbrebench.core.memo import Memo
 from timbrebench.core.records import Clip
 from timbrebench.core.statistics import FEWEST, jackknife_interval
 
