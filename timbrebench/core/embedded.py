@@ -58,7 +58,7 @@ class Embedded:
 
 
 class EmbeddingMetric(SetMetric):
-    """A distance between two sets in the space of any embedding."""
+    """Whatever is measured of sets in the space of any embedding."""
 
     embedding: Embedding
     bounded = True
@@ -68,6 +68,25 @@ class EmbeddingMetric(SetMetric):
             raise ValueError(f"{type(self).__name__} needs an embedding")
         super().__init__(options, embedding)
 
+    def embed(self, side: str, clips: Sequence[Clip]) -> Embedded:
+        """Clips as vectors, each at one loudness. ``side`` (references | estimates) is named in
+        reasons. CannotMeasure where they give no 2 vectors."""
+        found = Embedded()
+        memo = _memos.setdefault(self.embedding, Memo(_REMEMBERED))
+        for index, clip in enumerate(clips):
+            name = clip.track or str(index)
+            try:
+                vectors = memo.get(clip.samples, partial(vectors_of, self.embedding))
+            except CannotMeasure as error:
+                found.skipped[f"{side}/{name}"] = str(error)
+            else:
+                found.add(name, vectors, clip.seconds)
+        return found.checked(side)
+
+
+class EmbeddingDistance(EmbeddingMetric):
+    """A distance between two sets in the space of any embedding."""
+
     @abstractmethod
     def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:
         """As :meth:`measure`, of sets that are vectors already."""
@@ -75,13 +94,8 @@ class EmbeddingMetric(SetMetric):
     def measure(
         self, references: Sequence[Clip], estimates: Sequence[Clip]
     ) -> tuple[dict[str, float], dict[str, Any]]:
-        return self.compare(*self.embed(references, estimates))
-
-    def embed(
-        self, references: Sequence[Clip], estimates: Sequence[Clip]
-    ) -> tuple[Embedded, Embedded]:
-        """Both sets, every clip at one loudness. CannotMeasure where a set gives no 2 vectors."""
-        return self._embed("references", references), self._embed("estimates", estimates)
+        real = self.embed("references", references)
+        return self.compare(real, self.embed("estimates", estimates))
 
     def details(self, real: Embedded, made: Embedded) -> dict[str, Any]:
         """What a row tells of the sets that it is made from."""
@@ -97,19 +111,6 @@ class EmbeddingMetric(SetMetric):
             "loudness": RULE,
             "skipped": {**real.skipped, **made.skipped},
         }
-
-    def _embed(self, side: str, clips: Sequence[Clip]) -> Embedded:
-        found = Embedded()
-        memo = _memos.setdefault(self.embedding, Memo(_REMEMBERED))
-        for index, clip in enumerate(clips):
-            name = clip.track or str(index)
-            try:
-                vectors = memo.get(clip.samples, partial(vectors_of, self.embedding))
-            except CannotMeasure as error:
-                found.skipped[f"{side}/{name}"] = str(error)
-            else:
-                found.add(name, vectors, clip.seconds)
-        return found.checked(side)
 
 
 def vectors_of(embedding: Embedding, samples: np.ndarray) -> np.ndarray:
@@ -142,9 +143,9 @@ def jackknifed(
     distance: Callable[[np.ndarray], float],
     least: float = -math.inf,
 ) -> dict[str, Any]:
-    """The 95 % interval of a distance over clips, as details of its row, and the distances
-    ``without`` each clip in turn; of many clips, without each of GROUPS groups of them.
-    A distance cannot be under ``least``."""
+    """The 95 % interval of a distance over clips, as details of its row, the distances ``without``
+    each clip in turn (of many clips, without each of GROUPS groups of them), and the ``least``
+    that the distance can be."""
     clips = [clip.astype(np.float64) for clip in made.by_clip]
     count = min(len(clips), GROUPS)
     if count < FEWEST:
@@ -157,6 +158,8 @@ def jackknifed(
     interval = jackknife_interval(value, without)
     assert interval is not None
     details: dict[str, Any] = {"interval": [max(least, interval[0]), interval[1]]}
+    if least > -math.inf:  # JSON knows no infinity
+        details["least"] = least
     if count == len(clips):
         details["without"] = dict(zip(made.names, without, strict=True))
     return details

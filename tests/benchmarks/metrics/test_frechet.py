@@ -75,7 +75,7 @@ def test_from_vectors_as_from_their_gaussian(counts: tuple[int, int]) -> None:
 def test_of_each_track_alone() -> None:
     """Two tracks whose own distances are known; one of a single window is left out."""
     metric, clips = fad(), noises(3, seconds=6.0)
-    real, made = metric.embed(noises(6), clips)
+    real, made = metric.embed("references", noises(6)), metric.embed("estimates", clips)
     made.add("short", made.by_clip[0][:1], 1.0)
     own = TrackDistance(NoOptions(), metric.embedding)
     values, details = own.compare(real, made)

@@ -68,11 +68,8 @@ class InstrumentAccuracy(EmbeddingMetric):
         }
         return {"instrument_accuracy": right / count}, details
 
-    def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:
-        raise CannotMeasure("a classifier needs clips with the names of their instruments")
-
     def _side(self, side: str, clips: Sequence[Clip], instrument: str) -> Embedded:
-        return self._embed(side, [c for c in clips if c.instrument == instrument])
+        return self.embed(side, [c for c in clips if c.instrument == instrument])
 
 
 Hear = Callable[[np.ndarray], str]

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from timbrebench.benchmarks.metrics.frechet import DistanceTo, gaussian, grey
-from timbrebench.core.embedded import Embedded, EmbeddingMetric
+from timbrebench.core.embedded import Embedded, EmbeddingDistance
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.seeds import generator
 
@@ -36,7 +36,7 @@ DRAWS = 3  # of each size
 Point = tuple[int, float]  # (vectors, FAD)
 
 
-class ExtrapolatedDistance(EmbeddingMetric):
+class ExtrapolatedDistance(EmbeddingDistance):
     """FAD∞ in the space of any embedding."""
 
     def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:

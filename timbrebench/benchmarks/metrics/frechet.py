@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from timbrebench.core.embedded import Embedded, EmbeddingMetric, jackknifed
+from timbrebench.core.embedded import Embedded, EmbeddingDistance, jackknifed
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.interfaces import Evidence
 from timbrebench.core.records import Clip
@@ -84,7 +84,7 @@ class DistanceTo:
         return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
-class FrechetAudioDistance(EmbeddingMetric):
+class FrechetAudioDistance(EmbeddingDistance):
     """FAD in the space of any embedding."""
 
     family = "fad"
@@ -98,7 +98,7 @@ class FrechetAudioDistance(EmbeddingMetric):
 
     def evidence(self, references: Sequence[Clip], estimates: Sequence[Clip]) -> Evidence:
         """The vectors of each estimate, and the Gaussian of the references."""
-        real, made = self.embed(references, estimates)
+        real, made = self.embed("references", references), self.embed("estimates", estimates)
         mean, covariance = gaussian(real.vectors)
         clips = dict(zip(made.names, made.by_clip, strict=True))
         return Evidence(clips, {"mean": mean, "covariance": covariance})
@@ -120,7 +120,7 @@ class PublishedDistance(FrechetAudioDistance):
     family = "published_fad"
 
 
-class TrackDistance(EmbeddingMetric):
+class TrackDistance(EmbeddingDistance):
     """The mean of each estimate's own FAD; the row keeps them all."""
 
     def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from timbrebench.core.embedded import Embedded, EmbeddingMetric, jackknifed
+from timbrebench.core.embedded import Embedded, EmbeddingDistance, jackknifed
 from timbrebench.core.errors import CannotMeasure
 from timbrebench.core.seeds import generator
 
@@ -32,7 +32,7 @@ MOST_FOR_MEDIAN = 4096  # reference vectors that the bandwidth is taken from
 _BLOCK = 1024  # rows of a kernel matrix held at once
 
 
-class KernelAudioDistance(EmbeddingMetric):
+class KernelAudioDistance(EmbeddingDistance):
     """KAD in the space of any embedding."""
 
     def compare(self, real: Embedded, made: Embedded) -> tuple[dict[str, float], dict[str, Any]]:
