@@ -77,6 +77,13 @@ def jackknife_interval(value: float, without: Sequence[float]) -> tuple[float, f
     return _around(value, math.sqrt(variance), count - 1)
 
 
+def pseudo_values(value: float, without: Mapping[str, float]) -> dict[str, float]:
+    """Each track's share in a set distance: n·θ - (n - 1)·θ without it, whose mean over tracks is
+    about θ (Tukey 1958). ``without``: the distance with each track left out in turn."""
+    count = len(without)
+    return {track: count * value - (count - 1) * other for track, other in without.items()}
+
+
 def _around(centre: float, error: float, df: float) -> tuple[float, float]:
     from scipy.special import stdtrit
 

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from timbrebench.core.statistics import crossed_interval, mean, t_interval
+from timbrebench.core.statistics import crossed_interval, mean, pseudo_values
 from timbrebench.reports.records import ABSENT, Entry
 from timbrebench.reports.systems import Evidence
 
 Row = Mapping[str, Any]
 # Details that an entry holds in fields of its own, or that are too long for a table.
-_APART = ("interval", "grey", "items", "n", "without", "points")
+_APART = ("interval", "grey", "items", "n", "without", "least", "points")
 FEW_VECTORS = 200  # below, sampling bias is above 6 % of the total variance (128 dimensions)
 
 
@@ -65,15 +65,12 @@ def _mean_over_items(
     common = sorted(set.intersection(*(set(values) for values in items.values())))
     if not common:
         return Entry(status="failed", reason="no item was measured under every seed")
-    by_item = {item: mean([values[item] for values in items.values()]) for item in common}
-    low, high = crossed_interval([[values[i] for i in common] for values in items.values()]) or (
-        None,
-        None,
-    )
+    kept = {seed: {item: values[item] for item in common} for seed, values in items.items()}
+    low, high = _interval(kept)
     reference = next(r["reference"] for r in rows if r["item"] and _is_ok(r))
     dropped = {i for values in items.values() for i in values} - set(common)
     return Entry(
-        value=mean(list(by_item.values())),
+        value=mean([value for values in kept.values() for value in values.values()]),
         low=low,
         high=high,
         n=len(common),
@@ -81,10 +78,16 @@ def _mean_over_items(
         if dropped
         else "",
         reference=reference,
-        by_seed={s: mean([values[i] for i in common]) for s, values in items.items()},
-        by_item=by_item,
+        by_seed={seed: mean(list(values.values())) for seed, values in kept.items()},
+        items=kept,
         basis=(fingerprint, reference, *common),
     )
+
+
+def _interval(items: Mapping[int, Mapping[str, float]]) -> tuple[float | None, float | None]:
+    """Over tracks and seeds; every seed has the same tracks in the same order."""
+    values = [list(of.values()) for of in items.values()]
+    return (crossed_interval(values) if values else None) or (None, None)
 
 
 def _of_whole(rows: Mapping[int, Row], made_from: tuple[str, ...]) -> Entry:
@@ -126,7 +129,8 @@ def _interval_of_whole(rows: Mapping[int, Row]) -> Sequence[float] | None:
     shift = mean([row["value"] for row in rows.values()]) - mean(
         [share for of in shares for share in of.values()]
     )
-    return [bound + shift for bound in interval]
+    least = max((row["details"] or {}).get("least", -math.inf) for row in rows.values())
+    return [max(least, interval[0] + shift), interval[1] + shift]
 
 
 def _shares(rows: Mapping[int, Row]) -> dict[str, float]:
@@ -139,11 +143,7 @@ def _shares(rows: Mapping[int, Row]) -> dict[str, float]:
 
 
 def _shares_of(row: Row) -> dict[str, float]:
-    """Track → its share in one set distance: the jackknife's pseudo-value n·θ - (n - 1)·θ without
-    it, whose mean over tracks is about θ (Tukey 1958)."""
-    without = (row["details"] or {}).get("without") or {}
-    count = len(without)
-    return {t: count * row["value"] - (count - 1) * value for t, value in without.items()}
+    return pseudo_values(row["value"], (row["details"] or {}).get("without") or {})
 
 
 def _measured(details: Mapping[str, Any], made_from: tuple[str, ...]) -> tuple[str, ...]:
@@ -157,8 +157,8 @@ def _measured(details: Mapping[str, Any], made_from: tuple[str, ...]) -> tuple[s
 def overall(entries: Mapping[str, Entry]) -> Entry:
     """The mean over tasks (task → entry), where every task has a value; never pooled.
 
-    Tasks share tracks, so that the interval is over tracks, each its mean over tasks; there
-    is none where the tasks' tracks differ, nor for set distances.
+    Tasks share tracks, so that the interval is over tracks and seeds, each track its mean over
+    tasks; there is none where the tasks' tracks differ, nor for set distances.
     """
     lacking = [task for task, entry in entries.items() if entry.value is None]
     if len(lacking) == len(entries):
@@ -166,22 +166,34 @@ def overall(entries: Mapping[str, Entry]) -> Entry:
     if lacking:
         return Entry(status="incomplete", reason=f"no value for {', '.join(lacking)}")
     parts = list(entries.values())
-    seeds = set.intersection(*(set(part.by_seed) for part in parts))
-    by_item = _mean_by_track([part.by_item for part in parts])
-    low, high = t_interval(list(by_item.values())) or (None, None)
+    seeds = sorted(set.intersection(*(set(part.by_seed) for part in parts)))
+    if not seeds:
+        return Entry(status="incomplete", reason="no seed has a value for every task")
+    by_seed = {seed: mean([part.by_seed[seed] for part in parts]) for seed in seeds}
+    items = _items_over_tasks(parts, seeds)
+    low, high = _interval(items)
     sizes = [part.n for part in parts if part.n is not None]
+    tracks = len(next(iter(items.values()))) if items else 0
     return Entry(
-        value=mean([part.value for part in parts if part.value is not None]),
+        value=mean(list(by_seed.values())),
         low=low,
         high=high,
-        n=len(by_item) or min(sizes, default=None),
+        n=tracks or min(sizes, default=None),
         reference="; ".join(dict.fromkeys(p.reference for p in parts if p.reference)),
-        by_seed={s: mean([part.by_seed[s] for part in parts]) for s in sorted(seeds)},
-        by_item=by_item,
-        by_share={} if by_item else _mean_by_track([part.by_share for part in parts]),
+        by_seed=by_seed,
+        items=items,
+        by_share={} if items else _mean_by_track([part.by_share for part in parts]),
         basis=tuple(f"{task}/{b}" for task, part in entries.items() for b in part.basis),
         grey=any(part.grey for part in parts),
     )
+
+
+def _items_over_tasks(parts: Sequence[Entry], seeds: Sequence[int]) -> dict[int, dict[str, float]]:
+    """Seed → track → mean over tasks; nothing where the tasks' tracks differ."""
+    if not all(part.items for part in parts):
+        return {}
+    items = {seed: _mean_by_track([part.items[seed] for part in parts]) for seed in seeds}
+    return items if all(items.values()) else {}
 
 
 def _mean_by_track(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from timbrebench.core.statistics import mean
+
 OVERALL = "overall"
 
 
@@ -29,13 +31,19 @@ class Entry:
     reason: str = ""
     reference: str = ""
     by_seed: Mapping[int, float] = field(default_factory=dict)
-    by_item: Mapping[str, float] = field(default_factory=dict)  # track → mean over seeds
+    items: Mapping[int, Mapping[str, float]] = field(default_factory=dict)  # seed → track → value
     by_share: Mapping[str, float] = field(default_factory=dict)  # set distance: track → its share
     basis: tuple[str, ...] = ()  # what it was measured on; other bases are not comparable
     details: Mapping[str, Any] = field(default_factory=dict)  # of a set distance, by its metric
     grey: bool = False  # a set distance over too few vectors
     best: bool = False  # best method of its block, or not separable from the best
     tier: int | None = None  # among these methods, where the test tracks can say
+
+    @property
+    def by_item(self) -> dict[str, float]:
+        """Track → mean over seeds, which all have the same tracks."""
+        seeds = list(self.items.values())
+        return {track: mean([of[track] for of in seeds]) for track in seeds[0]} if seeds else {}
 
     @property
     def by_track(self) -> Mapping[str, float]:
