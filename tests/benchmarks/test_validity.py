@@ -121,7 +121,17 @@ def test_a_table_of_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert line.startswith("| level_error_db | 0 | -6 ●")
 
 
-def test_an_unknown_instrument(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["validity", "--dataset", "folder", "--data-root", str(folder)]
-    assert main([*words, "--split", WORDS["split"], "--instrument", "tuba"]) == 2
-    assert "no test track by 'tuba'" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "wrong, told",
+    [
+        (["--instrument", "tuba"], "no test track by 'tuba'"),
+        (["--metrics", "runtime"], "'runtime' measures a run's cells"),
+        (["-o", "fad_logmell.x=1"], "'fad_logmell'"),
+    ],
+)
+def test_what_cannot_be_asked(
+    wrong: list[str], told: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["validity", "--dataset", "folder", "--data-root", str(folder), "--instrument", "reed"]
+    assert main([*words, "--split", WORDS["split"], *wrong]) == 2
+    assert told in capsys.readouterr().err

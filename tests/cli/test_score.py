@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from timbrebench.cli import main
+from timbrebench.benchmarks.score_rows import Answer, item_row
+from timbrebench.cli import main, score_formats
+from timbrebench.core.interfaces import Measure
 
 RATE = 16000
 
@@ -60,3 +62,17 @@ def test_an_embedding_is_its_distances(
 ) -> None:
     main([*words[:3], "--embedding", "logmel", "--format", "json"])
     assert set(json.loads(capsys.readouterr().out)["metrics"]) == {"fad_logmel", "kad_logmel"}
+
+
+def test_an_option_of_nobody_is_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "-o", "fad_logmell.x=1"]) == 2
+    assert "'fad_logmell'" in capsys.readouterr().err
+
+
+def test_what_means_nothing_of_any_pair_has_not_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    row = item_row(Measure("lag"), {"t0": Answer(), "t1": Answer()}) | {"reference": "reference"}
+    score_formats.show({"metrics": {"lag": row}, "unmatched": {}}, "csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [r["status"] for r in rows] == ["not_applicable"] * 3

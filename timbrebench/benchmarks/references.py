@@ -1,6 +1,6 @@
 """What a set of estimates is held against, and what bounds the distance to it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from timbrebench.core.interfaces import LABELLED, PUBLISHED, TEST
@@ -15,7 +15,7 @@ class References:
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
-        self.loaded: dict[tuple[str, str, int], list[Clip]] = {}
+        self.loaded: dict[tuple[str, str, int, int | None], list[Clip]] = {}
 
     def __call__(
         self, instrument: str, rate: int, protocol: str = "train"
@@ -31,7 +31,7 @@ class References:
             return _Loading(self.corpus, stems, rate), "the whole corpus, sources included"
         if protocol == LABELLED:
             alone = [name for name in self.corpus.instruments if "+" not in name]
-            clips = [c for name in alone for c in self._clips("train", name, rate)[:MOST_LABELLED]]
+            clips = [c for n in alone for c in self._clips("train", n, rate, MOST_LABELLED)]
             return clips, f"train tracks of {len(alone)} instruments"
         split = self._split(instrument, protocol)
         return self._clips(split, instrument, rate), f"{split} tracks of {instrument}"
@@ -63,10 +63,10 @@ class References:
         trains = bool(self.corpus.tracks_of("train", instrument))
         return "test" if protocol == TEST or not trains else "train"
 
-    def _clips(self, split: str, instrument: str, rate: int) -> list[Clip]:
-        key = split, instrument, rate
+    def _clips(self, split: str, instrument: str, rate: int, most: int | None = None) -> list[Clip]:
+        key = split, instrument, rate, most
         if key not in self.loaded:
-            ids = [t.id for t in self.corpus.tracks_of(split, instrument)]
+            ids = [t.id for t in self.corpus.tracks_of(split, instrument)[:most]]
             self.loaded[key] = [self.corpus.load(id, instrument, rate) for id in ids]
         return self.loaded[key]
 
@@ -84,9 +84,6 @@ class _Loading(Sequence[Clip]):
         if isinstance(index, slice):
             return [self._load(stem) for stem in self.stems[index]]
         return self._load(self.stems[index])
-
-    def __iter__(self) -> Iterator[Clip]:
-        return map(self._load, self.stems)
 
     def _load(self, stem: Stem) -> Clip:
         track, instrument = stem

@@ -42,8 +42,10 @@ def score_folders(
     by default.
     """
     given = sides(reference, estimate, against, source)
+    has = {"reference": reference, "source": source, "against": against}
     for chosen in metrics:
-        _check(chosen, given)
+        if refused := obstacle(chosen, **{name: of is not None for name, of in has.items()}):
+            raise refused
     found = _measure_all(given, metrics, jobs or os.cpu_count() or 1, progress)
     rows = {
         m.name: item_row(m, {name: found[entry.name, name] for name in given.pairs})
@@ -57,42 +59,34 @@ def score_folders(
     return {"metrics": rows, "unmatched": dict(given.unmatched)}
 
 
-def can_score(chosen: Chosen, *, reference: bool, source: bool, against: bool) -> bool:
-    """Whether a metric can be asked of folders, given which of them there are."""
-    info = chosen.entry.info
-    if info.written or info.references == LABELLED:
-        return False
-    if info.kind == "pair":
-        return reference or (source and info.against_source)
-    return info.kind == "set" and (reference or against)
-
-
-def _check(chosen: Chosen, given: Sides) -> None:
+def obstacle(chosen: Chosen, *, reference: bool, source: bool, against: bool) -> BenchError | None:
+    """Why a metric cannot be asked of folders, given which of them there are; None if it can."""
     name, info = chosen.entry.name, chosen.entry.info
     if info.kind == "cell":
-        raise BenchError(f"metric '{name}' measures a run's cells, not folders of audio.")
+        return BenchError(f"metric '{name}' measures a run's cells, not folders of audio.")
     if info.written or info.references == LABELLED:
-        raise BenchError(
+        return BenchError(
             f"metric '{name}' needs what only a corpus knows: written notes, or other instruments.",
             hint="Use it in bench run, with --methods files:DIR for audio that you have.",
         )
-    if info.kind == "set" and not given.references:
-        raise BenchError(
+    if info.kind == "set":
+        if reference or against:
+            return None
+        return BenchError(
             f"metric '{name}' compares with real music by the target, and a source is none.",
             hint="Give --against, a folder of such music, or --reference.",
         )
-    if info.kind == "set":
-        return
-    if not given.pairs:
-        raise BenchError(
-            f"metric '{name}' compares each file with its counterpart, and there is none.",
-            hint="Give --reference, a folder with files of the same names.",
-        )
-    if given.pairs_are == "source" and not info.against_source:
-        raise BenchError(
+    if reference or (source and info.against_source):
+        return None
+    if source:
+        return BenchError(
             f"metric '{name}' needs true counterparts: a source is none.",
             hint="Give --reference, or leave the metric out.",
         )
+    return BenchError(
+        f"metric '{name}' compares each file with its counterpart, and there is none.",
+        hint="Give --reference, a folder with files of the same names.",
+    )
 
 
 def _measure_all(

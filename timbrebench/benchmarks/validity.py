@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from timbrebench.benchmarks import measure
-from timbrebench.benchmarks.choices import choose_metrics, parse_words
+from timbrebench.benchmarks.choices import check_owners, choose_metrics, parse_words
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.degradations import DEGRADATIONS
 from timbrebench.benchmarks.measure import Chosen
@@ -23,7 +23,7 @@ from timbrebench.core.notes import notes_of
 from timbrebench.core.records import Clip, Corpus
 from timbrebench.core.registry import create, registry, values_of
 from timbrebench.core.splits import apply_split
-from timbrebench.core.statistics import mean, separated
+from timbrebench.core.statistics import mean, pseudo_values, separated
 
 Row = dict[str, Any]
 UNTOUCHED = "none"
@@ -52,12 +52,7 @@ def validate(
     """A row for each degradation and measure: value, n, whether the metric ``sees`` the fault
     (its difference from the untouched clips, track by track, leaves out zero; None where that
     cannot be asked), status and reason."""
-    pieces = [
-        _Piece(question, name, chosen)
-        for chosen in metrics
-        for name in DEGRADATIONS
-        if chosen.entry.info.kind in ("pair", "set")
-    ]
+    pieces = [_Piece(question, name, chosen) for chosen in metrics for name in DEGRADATIONS]
     answers = run_all(pieces, jobs, progress)
     rows: list[Row] = []
     for piece, answer in zip(pieces, answers, strict=True):
@@ -82,15 +77,18 @@ def ask_metrics(
     """:func:`validate` in the words of a command line. Without ``metrics`` all are asked that
     compare with something: nearness to training clips is about generated music."""
     named = parse_words(metrics)
-    every = [e.name for e in registry().of("metric") if "transfer" in e.info.kinds]
-    every = [n for n in every if registry().find("metric", n).info.kind != "cell"]
+    metrics_of_audio = [e for e in registry().of("metric") if e.info.kind != "cell"]
+    every = [e.name for e in metrics_of_audio if "transfer" in e.info.kinds]
     config = RunConfig(
         dataset=dataset,
         metrics=named or tuple(every),
         options={name: dict(values) for name, values in options.items()},
         data_root=data_root or "",
     )
+    check_owners(config, registry())
     chosen = [chosen_metric(metric_record(c)) for c in choose_metrics(registry(), config)]
+    if of_cell := next((c.entry.name for c in chosen if c.entry.info.kind == "cell"), None):
+        raise BenchError(f"metric '{of_cell}' measures a run's cells, not audio.")
     entry = registry().find("dataset", dataset)
     values = values_of(entry, options.get(dataset, {}))
     root = root_of(config)
@@ -130,15 +128,12 @@ class _Piece:
         made = _degraded(self.question, self.degradation, info.rate)
         if info.kind == "pair":
             return self._by_item(metric, real, made)
-        corpus = _corpus(self.question)
-        references, _ = References(corpus)(self.question.instrument, info.rate, info.references)
+        question = self.question
+        references, _ = _references(question)(question.instrument, info.rate, info.references)
         values, details = metric.measure(references, made)
         shares = _shares(values, details)
-        return [_row(self, m, values.get(m), shares if i == 0 else {}) for i, m in self._numbered]
-
-    @property
-    def _numbered(self) -> list[tuple[int, str]]:
-        return list(enumerate(self.measures))
+        first = self.measures[0]  # that of the shares
+        return [_row(self, m, values.get(m), shares if m == first else {}) for m in self.measures]
 
     def _by_item(self, metric: Any, real: Sequence[Clip], made: Sequence[Clip]) -> list[Row]:
         found: dict[str, dict[str, float]] = {name: {} for name in self.measures}
@@ -171,12 +166,10 @@ def _row(
 
 
 def _shares(values: Mapping[str, float], details: Mapping[str, Any]) -> dict[str, float]:
-    """The jackknife's pseudo-values of a set distance, by track; or its values by track."""
+    """What each track gives to a set distance: its own value, or its share."""
     if by_track := details.get("by_track"):
         return dict(by_track)
-    without = details.get("without") or {}
-    value, count = next(iter(values.values())), len(without)
-    return {track: count * value - (count - 1) * other for track, other in without.items()}
+    return pseudo_values(next(iter(values.values())), details.get("without") or {})
 
 
 def _seen(row: Row, rows: Sequence[Row]) -> Row:
@@ -202,6 +195,11 @@ def _corpus(question: Question) -> Corpus:
         "root": question.root or None,
     }
     return apply_split(open_dataset(data).corpus(), question.split)
+
+
+@lru_cache(maxsize=2)
+def _references(question: Question) -> References:
+    return References(_corpus(question))
 
 
 @lru_cache(maxsize=32)

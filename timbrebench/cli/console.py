@@ -49,6 +49,13 @@ def print_table(rows: Sequence[Row], columns: Sequence[str], title: str = "") ->
     Console().print(table)
 
 
+def print_markdown(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    lines = [list(columns), ["---"] + ["---:"] * (len(columns) - 1)]
+    lines += [[as_text(row.get(c)).replace("|", "\\|") for c in columns] for row in rows]
+    for line in lines:
+        click.echo(f"| {' | '.join(line)} |")
+
+
 def as_text(value: Any) -> str:
     if value is None:
         return "–"

@@ -52,14 +52,14 @@ def command(
     (floor); with --source, the unchanged source has (ceiling).
     """
     from timbrebench.benchmarks.choices import parse_words
-    from timbrebench.benchmarks.score import can_score, score_folders
+    from timbrebench.benchmarks.score import obstacle, score_folders
 
     words = _words(parse_words(metrics), parse_words(embeddings))
     chosen = _chosen(words, options)
     if not words:
         has = {"reference": reference, "source": source, "against": against}
         given = {name: folder is not None for name, folder in has.items()}
-        chosen = [c for c in chosen if can_score(c, **given)]
+        chosen = [c for c in chosen if not obstacle(c, **given)]
     with bar("score") as progress:
         result = score_folders(
             reference,
@@ -84,7 +84,7 @@ def _words(metrics: tuple[str, ...], embeddings: tuple[str, ...]) -> tuple[str, 
 
 
 def _chosen(words: tuple[str, ...], options: tuple[str, ...]) -> list[Any]:
-    from timbrebench.benchmarks.choices import choose_metrics
+    from timbrebench.benchmarks.choices import check_owners, choose_metrics
     from timbrebench.benchmarks.config import RunConfig
     from timbrebench.benchmarks.records import metric_record
     from timbrebench.benchmarks.scoring import chosen_metric
@@ -92,5 +92,6 @@ def _chosen(words: tuple[str, ...], options: tuple[str, ...]) -> list[Any]:
     from timbrebench.core.registry import registry
 
     config = RunConfig(metrics=words, options=merge_options({}, options))
+    check_owners(config, registry())
     tasks = [Task("transfer", "reference", "estimate")]  # what a pair of folders is like
     return [chosen_metric(metric_record(c)) for c in choose_metrics(registry(), config, tasks)]

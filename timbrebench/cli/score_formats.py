@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from timbrebench.cli.console import as_text, print_json, print_table
+from timbrebench.cli.console import as_text, print_json, print_markdown, print_table
 
 NAMES = ("table", "json", "csv", "md")
 
@@ -30,12 +30,10 @@ def show(result: Mapping[str, Any], form: str) -> None:
         writer = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(_lines(result))
-    elif form == "md":
-        _print_markdown([_shown(name, row) for name, row in result["metrics"].items()])
     else:
         rows = [_shown(name, row) for name, row in result["metrics"].items()]
         kept = [c for c in _SHOWN if c == "metric" or any(row[c] is not None for row in rows)]
-        print_table(rows, kept)
+        (print_markdown if form == "md" else print_table)(rows, kept)
     _print_problems(result)
 
 
@@ -80,7 +78,8 @@ def _lines(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     details = row.get("details", {})
     low, high = row.get("interval") or ("", "")
-    status = row.get("status") or ("ok" if row["n"] else "failed")
+    none = "failed" if row["failed"] or not row.get("not_applicable") else "not_applicable"
+    status = row.get("status") or ("ok" if row["n"] else none)
     known = {name: details[name] for name in _DETAILS if details.get(name) is not None}
     bounds = {n: value for n in ("floor", "ceiling") if (value := _bound(details, n)) is not None}
     return {
@@ -93,14 +92,6 @@ def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
         **known,
         **bounds,
     }
-
-
-def _print_markdown(rows: list[dict[str, Any]]) -> None:
-    kept = [c for c in _SHOWN if c == "metric" or any(row[c] is not None for row in rows)]
-    lines = [kept, ["---"] + ["---:"] * (len(kept) - 1)]
-    lines += [[as_text(row[c]).replace("|", "\\|") for c in kept] for row in rows]
-    for line in lines:
-        click.echo(f"| {' | '.join(line)} |")
 
 
 def _print_problems(result: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from timbrebench.cli.bar import bar
-from timbrebench.cli.console import as_text, print_json, print_table
+from timbrebench.cli.console import as_text, print_json, print_markdown, print_table
 from timbrebench.cli.run_options import Names, merge_options
 
 NONE = "none"  # the degradation that is none
@@ -63,13 +63,7 @@ def command(
         print_json(rows)
         return 0
     columns, lines = table_of(rows)
-    if form == "md":
-        for texts in (columns, ["---"] + ["---:"] * (len(columns) - 1)):
-            click.echo(f"| {' | '.join(texts)} |")
-        for line in lines:
-            click.echo(f"| {' | '.join(as_text(line[c]) for c in columns)} |")
-    else:
-        print_table(lines, columns)
+    (print_markdown if form == "md" else print_table)(lines, columns)
     reasons = dict.fromkeys(f"{r['measure']}: {r['reason']}" for r in rows if r["reason"])
     for reason in reasons:
         click.echo(reason, err=True)

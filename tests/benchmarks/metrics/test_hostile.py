@@ -14,7 +14,7 @@ from timbrebench.core.records import Clip, Note
 from timbrebench.core.registry import registry
 
 SECONDS = 4.0
-NOTES = tuple(Note(0.5 * i, 0.5 * i + 0.4, 60 + 2 * i) for i in range(8))
+NOTES = tuple(Note(0.5 * i, 0.5 * i + 0.5, 57 + 2 * i) for i in range(8))  # of music(seed=0)
 PAIRS = sorted(m.name for m in METRICS if m.kind == "pair")
 # FAD∞ asks for more vectors than such clips have: it refuses them all, which its own test shows.
 SETS = sorted(
@@ -89,12 +89,13 @@ def values_or_none(name: str, *sides: np.ndarray) -> Any:
         return None
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", [n for n in PAIRS if n != "faults"])  # a fault each: not of all
 def test_silence_is_never_as_good_as_music(name: str) -> None:
     entry = registry().find("metric", name)
     good = music(entry.info.rate)
     itself, silence = asked(name, good, good), values_or_none(name, good, np.zeros_like(good))
     for m in entry.info.measures:
-        if silence and m.higher_is_better is not None and m.name in silence and m.name in itself:
-            better = max if m.higher_is_better else min
-            assert better(itself[m.name], silence[m.name]) == itself[m.name], m.name
+        if m.higher_is_better is None or not silence or m.name not in silence:
+            continue  # a reason instead of a number
+        gain = itself[m.name] - silence[m.name]
+        assert (gain if m.higher_is_better else -gain) > 0, m.name

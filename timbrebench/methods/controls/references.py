@@ -61,9 +61,9 @@ class Shuffled(Method):
     """A wrong track of the right instrument: the best timbre that there is, and wrong content.
 
     The tracks of the source's own split stand in a drawn order, always the same, and each gets the
-    next one: so each is heard once, and the set of them is the real music of that split. If the
-    split has no other track one is drawn from the validation or test tracks; never from training
-    tracks, which timbre is measured against.
+    next one: where every track has all instruments, each is heard once, and the set of them is the
+    real music of that split. If the split has no other track, one is drawn from the validation or
+    test tracks; never from training tracks, which timbre is measured against.
     """
 
     def transfer(self, clips: Sequence[Clip], task: Task, styles: Styles, rngs: Rngs) -> list[Clip]:
