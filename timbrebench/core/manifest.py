@@ -31,7 +31,7 @@ KINDS: dict[str, Any] = {
 }
 
 CORE = ""  # stands for core's own part in what a method's weights and estimates are:
-DECISIVE = ("audio", "features", "mel", "overlap", "seeds", "training", "vocoders")
+DECISIVE = ("audio", "features", "learner", "mel", "overlap", "seeds", "training", "vocoders")
 
 
 Hashed = Callable[[str], str]  # a module, or CORE → hash of its sources

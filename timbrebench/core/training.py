@@ -8,7 +8,7 @@ that never was: examples are drawn by their number, and all other state is in th
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ import torch
 from timbrebench.core import files, seeds
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Recipe, Stage, StageContext
+from timbrebench.core.learner import Batch, Learner
 from timbrebench.core.memory import phase
 
 Report = Callable[[Mapping[str, Any]], None]
-Batch = dict[str, torch.Tensor]
 
 CURVE_POINTS = 200  # of a whole training, at most
 TIMED_EVERY = 25  # steps between points where the number of steps is not known beforehand
@@ -42,6 +42,7 @@ class TrainPlan:
     data: str  # fingerprint of the corpus
     precision: str = "fp32"  # fp32 | bf16
     micro_batch: int | None = None  # None: the whole batch at once
+    recompute: bool = False  # activations on the way back, instead of keeping them
     seconds: float | None = None
     checkpoint_seconds: float = 30.0
     flops_per_example: int = 0
@@ -61,9 +62,15 @@ class Clock:
 
 
 def train(
-    stage: Stage, context: StageContext, plan: TrainPlan, folder: Path, report: Report
+    stage: Stage,
+    context: StageContext,
+    plan: TrainPlan,
+    folder: Path,
+    report: Report,
+    judge: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> dict[str, Any]:
-    """Trains the stage in ``folder``, from its checkpoint if it has one.
+    """Trains the stage in ``folder``, from its checkpoint if it has one. ``judge`` adds to the
+    record of its memory what was planned.
 
     Leaves model.safetensors, curve.jsonl and stage.json, and returns what stage.json holds.
     """
@@ -75,7 +82,7 @@ def train(
     memory: dict[str, Any] = {}
     with phase("train", memory):
         trainer.run()
-    return trainer.finish({"state": state, "memory": memory["train"]})
+    return trainer.finish({"state": state, "memory": judge(memory["train"])})
 
 
 def collate(examples: list[dict[str, np.ndarray]], device: str) -> Batch:
@@ -114,20 +121,17 @@ class _Trainer:
         folder: Path,
         report: Report,
     ) -> None:
-        self.stage, self.module, self.plan = stage, module, plan
+        self.stage, self.plan = stage, plan
         self.context, self.folder, self.report = context, folder, report
         self.recipe = stage.recipe
         self.clock = Clock()
-        self.parameters = [p for p in module.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(
-            self.parameters,
-            lr=self.recipe.lr,
-            betas=self.recipe.betas,
-            weight_decay=self.recipe.weight_decay,
-            fused=True,
+        self.learner = Learner(
+            stage,
+            module,
+            precision=plan.precision,
+            micro_batch=plan.micro_batch,
+            recompute=plan.recompute,
         )
-        self.ema = _copy(module)
-        self.best: Batch = {}
         self.sums: dict[str, list[torch.Tensor]] = {}
         self.valid = self._draw_validation()
         self.log_every = max(1, plan.steps // CURVE_POINTS) if plan.steps else TIMED_EVERY
@@ -171,38 +175,9 @@ class _Trainer:
         first = self.clock.step * size
         batch = collate(draw(self.stage, self.plan, "train", first, size), self.context.device)
         rate = learning_rate(self.recipe, self.clock.step, self._share(), self.plan.steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * self.clock.factor
-        self.module.train()
-        self.optimiser.zero_grad(set_to_none=True)
-        for part, weight in _micro_batches(batch, self.plan.micro_batch or size):
-            losses = self._loss(self.module, part)
-            (losses["loss"] * weight).backward()
-            self._note(losses, weight)
-        if self.recipe.clip:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
-        self.optimiser.step()
-        self._average()
-
-    def _loss(self, module: torch.nn.Module, batch: Batch) -> Batch:
-        with torch.autocast(
-            torch.device(self.context.device).type,
-            torch.bfloat16,
-            enabled=self.plan.precision == "bf16",
-        ):
-            return self.stage.loss(module, batch)
-
-    def _average(self) -> None:
-        """EMA of the weights, and of BatchNorm's statistics with them; counters are copied."""
-        n = self.clock.step + 1
-        decay = min(self.recipe.ema, (1 + n) / (10 + n)) if self.recipe.ema else 0.0
-        with torch.no_grad():
-            now = self.module.state_dict()
-            for name, kept in self.ema.items():
-                if kept.is_floating_point():
-                    kept.lerp_(now[name], 1 - decay)
-                else:
-                    kept.copy_(now[name])
+        for losses in self.learner.step(batch, rate * self.clock.factor, self.clock.step + 1):
+            for name, value in losses.items():
+                self.sums.setdefault(name, []).append(value)
 
     # ------------------------------------------------------------------ validation, log
 
@@ -218,34 +193,16 @@ class _Trainer:
         """Keeps the averaged weights if they are the best so far on the fixed examples."""
         if not self.valid:
             return
-        means = self._validation_means()
+        means = {f"valid_{k}": float(v) for k, v in self.learner.validate(self.valid).items()}
         loss = means["valid_loss"]
         self.clock.curve.append({"step": self.clock.step, **means})
         if loss < self.clock.best:
             self.clock.best, self.clock.stale = loss, 0
-            self.best = {k: v.clone() for k, v in self.ema.items()}
+            self.learner.keep()
             return
         self.clock.stale += 1
         if self.recipe.schedule == "plateau" and self.clock.stale > 10:
             self.clock.factor, self.clock.stale = self.clock.factor * 0.5, 0
-
-    def _validation_means(self) -> dict[str, float]:
-        kept = _copy(self.module)
-        self.module.load_state_dict(self.ema)
-        self.module.eval()
-        total = sum(_size(b) for b in self.valid)
-        sums: dict[str, float] = {}
-        with torch.no_grad():
-            for batch in self.valid:
-                for name, value in self._loss(self.module, batch).items():
-                    share = float(value) * _size(batch) / total
-                    sums[f"valid_{name}"] = sums.get(f"valid_{name}", 0.0) + share
-        self.module.load_state_dict(kept)
-        return sums
-
-    def _note(self, losses: Batch, weight: float) -> None:
-        for name, value in losses.items():
-            self.sums.setdefault(name, []).append(value.detach() * weight)
 
     def _log(self) -> None:
         steps = max(1, self.clock.step - self._last_logged())
@@ -285,10 +242,7 @@ class _Trainer:
 
     def _save(self) -> None:
         state = {
-            "module": self.module.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "ema": self.ema,
-            "best": self.best,
+            **self.learner.state(),
             "sums": self.sums,
             "clock": asdict(self.clock),
             "rng": torch.get_rng_state(),
@@ -299,9 +253,8 @@ class _Trainer:
         state = load_checkpoint(self.folder, self.context.device)
         if state is None:
             return
-        self.module.load_state_dict(state["module"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.ema, self.best, self.sums = state["ema"], state["best"], state["sums"]
+        self.learner.load(state)
+        self.sums = state["sums"]
         self.clock = Clock(**state["clock"])
         torch.set_rng_state(state["rng"].cpu())
         self.report({"event": "resumed", "stage": self.stage.name, "step": self.clock.step})
@@ -309,7 +262,7 @@ class _Trainer:
     def finish(self, known: Mapping[str, Any]) -> dict[str, Any]:
         from safetensors.torch import save_file
 
-        weights = self.best or self.ema
+        weights = self.learner.best or self.learner.ema
         model = self.folder / "model.safetensors"
         with files.atomic_path(model) as path:
             save_file({k: v.contiguous().cpu() for k, v in weights.items()}, path)
@@ -333,26 +286,11 @@ class _Trainer:
             "seconds": self.clock.seconds,
             "seconds_per_step": self.clock.seconds / max(1, self.clock.step),
             "examples_per_second": self._speed(),
-            "best_valid_loss": self.clock.best if self.best else None,
-            "parameters": count_parameters(self.module),
+            "best_valid_loss": self.clock.best if self.learner.best else None,
+            "parameters": count_parameters(self.learner.module),
             "precision": self.plan.precision,
             "threads": self.plan.threads,
         }
-
-
-def _copy(module: torch.nn.Module) -> Batch:
-    return {k: v.detach().clone() for k, v in module.state_dict().items()}
-
-
-def _size(batch: Batch) -> int:
-    return len(next(iter(batch.values())))
-
-
-def _micro_batches(batch: Batch, size: int) -> Iterator[tuple[Batch, float]]:
-    total = _size(batch)
-    for first in range(0, total, size):
-        part = {k: v[first : first + size] for k, v in batch.items()}
-        yield part, _size(part) / total
 
 
 def count_parameters(module: torch.nn.Module) -> dict[str, int]:
