@@ -45,6 +45,13 @@ def exhaust_torch(data: Mapping[str, Any]) -> dict[str, Any]:
     raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
 
 
+def exhaust_above(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Needs more memory than there is, unless its size is small enough."""
+    if data["size"] > data["enough"]:
+        raise MemoryError
+    return {"size": data["size"]}
+
+
 def leave(data: Mapping[str, Any]) -> dict[str, Any]:
     raise SystemExit(3)
 
@@ -83,7 +90,7 @@ def meet(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 JOBS: list[Callable[[Mapping[str, Any]], dict[str, Any]]] = [
-    *(answer, refuse, crash, fail, exhaust, exhaust_torch, leave, die),
+    *(answer, refuse, crash, fail, exhaust, exhaust_torch, exhaust_above, leave, die),
     *(hang, hang_on, leave_a_child, meet),
 ]
 

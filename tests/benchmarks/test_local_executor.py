@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,22 @@ def test_each_end_has_its_status_and_the_rest_goes_on(job) -> None:
         assert tail in found[do].log_tail
         assert found[do].phase == ("estimate" if do == "fail" else "strange")
     assert len(found["crash"].log_tail.splitlines()) == local.TAIL
+
+
+@pytest.mark.parametrize("enough, status, tried", [(8, "ok", 1), (2, "ok", 3), (0, "oom", 4)])
+def test_out_of_memory_is_tried_again_with_less_in_a_fresh_process(
+    job, enough: int, status: str, tried: int
+) -> None:
+    heard = Heard()
+    lower = tuple({"size": size} for size in (4, 2, 1))
+    first = replace(job("exhaust_above", size=8, enough=enough), lower=lower)
+    after = job("answer", "after", "exhaust_above")
+    found = outcomes(first, after, listen=heard)
+    assert (found["exhaust_above"].status, found["after"].status) == (status, status)
+    assert heard.started().count("exhaust_above") == tried
+    assert [e["event"] for _, e in heard.events].count("lowered") == tried - 1
+    if status == "ok":
+        assert found["exhaust_above"].answer["size"] == (8 if tried == 1 else 2)
 
 
 def test_the_tail_is_of_this_run(job, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from timbrebench.benchmarks import runner as runners
 from timbrebench.benchmarks.config import Execution, RunConfig
 from timbrebench.benchmarks.jobs import Job, Outcome
+from timbrebench.benchmarks.limits import MemoryLimits
 from timbrebench.benchmarks.plan import Plan, make_plan
 from timbrebench.benchmarks.runner import Listener, Result, Runner
 from timbrebench.benchmarks.store import Store, read_run
@@ -67,9 +68,9 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """What tracing says of each method: two stages, or what a test puts here."""
     said: dict[str, dict[str, Any]] = {}
 
-    def plans(plan: Plan) -> dict[str, dict[str, Any]]:
+    def plans(plan: Plan, limits: MemoryLimits) -> dict[str, dict[str, Any]]:
         return {
-            c.key: said.get(c.method.name, {"stages": [stage("first"), stage("second", "first")]})
+            c.key: said.get(c.method.name, planned(stage("first"), stage("second", "first")))
             for c in plan.cells
             if c.trains and not c.impossible
         }
@@ -79,7 +80,17 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
 
 
 def stage(name: str, *depends: str) -> dict[str, Any]:
-    return {"name": name, "key": f"key-{name}", "depends": {d: f"key-{d}" for d in depends}}
+    return {
+        "name": name,
+        "key": f"key-{name}",
+        "depends": {d: f"key-{d}" for d in depends},
+        "batch_size": 4,
+        "memory": {"micro_batch": 2, "recompute": False, "planned_bytes": 9, "batch_norm": False},
+    }
+
+
+def planned(*stages: dict[str, Any]) -> dict[str, Any]:
+    return {"stages": list(stages), "sampling": {"slices": 4, "planned_bytes": 9}}
 
 
 @pytest.fixture
@@ -115,6 +126,12 @@ def test_stages_in_their_order_then_the_evaluation(run, tmp_path: Path) -> None:
     assert [j.key for j in executor.ran[:2]] == ["key-first", "key-second"]
     assert [j.needs for j in executor.ran] == [(), ("key-first",), ("key-first", "key-second")]
     assert executor.ran[2].data["stages"] == {"first": "key-first", "second": "key-second"}
+    lower = [each["stage"]["memory"] for each in executor.ran[0].lower]
+    assert [(m["micro_batch"], m["recompute"], m["lowered"]) for m in lower] == [
+        (1, False, 1),
+        (1, True, 2),
+    ]
+    assert [each["sampling"]["slices"] for each in executor.ran[2].lower] == [2, 1]
     assert (list(result.statuses.values()), result.exit_code) == (["ok"], 0)
     assert kept(tmp_path)["learner"]["outcome"] == {"seconds": 1}
     assert "learner" in (tmp_path / "run" / "scores.csv").read_text()

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 from timbrebench.benchmarks.config import RunConfig
+from timbrebench.benchmarks.limits import WORKSPACE
 from timbrebench.benchmarks.plan import make_plan
 from timbrebench.benchmarks.records import describe
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.worker import _parameters
+from timbrebench.core.footprint import training_peak
 from timbrebench.core.records import Budget
 from timbrebench.core.registry import registry
+from timbrebench.core.ways import NeedsMore, Way, padded
 
 SMALL = {"widths": "8/16", "patch": "8"}
 
@@ -35,6 +38,31 @@ def test_cross_and_double_find_the_same_models_under_the_same_share(sessions) ->
     assert [s["name"] for s in cross] == ["bow", "reed"]
     assert [s["key"] for s in cross] == [s["key"] for s in double]
     assert {s["share"] for s in cross} == {0.5}
+
+
+def test_a_budget_of_memory_splits_the_batch_and_changes_no_key(sessions) -> None:
+    (session,) = sessions("cross").values()
+    (plain,) = session.plan({"gpu": None, "host": None})["stages"]
+    whole, least = (
+        padded(training_peak(session.stages[0], way)) for way in (Way(4), Way(1, recompute=True))
+    )
+    plan = session.plan({"gpu": (whole + least) // 2 + WORKSPACE, "host": None})
+    (split,) = plan["stages"]
+    assert split["memory"]["micro_batch"] < plain["memory"]["micro_batch"] == 4
+    assert least <= split["memory"]["planned_bytes"] < whole
+    assert split["key"] == plain["key"]
+    with pytest.raises(NeedsMore, match=r"bow does not fit: needs at least .* MiB"):
+        session.plan({"gpu": least - 1 + WORKSPACE, "host": None})
+
+
+def test_the_part_that_batch_norm_sees_is_in_the_key(sessions) -> None:
+    (session,) = sessions("ddim[batch=8;variant=published]", tasks=("generate:bow",)).values()
+    (plain,) = session.stage_plans()
+    assert plain["memory"]["batch_norm"]
+    peak = padded(training_peak(session.stages[0], Way(8)))
+    (split,) = session.stage_plans(peak - 1)
+    assert split["memory"]["micro_batch"] < 8
+    assert split["key"] != plain["key"]
 
 
 def test_tasks_that_a_method_does_not_do_are_not_estimated(sessions) -> None:

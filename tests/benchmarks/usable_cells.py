@@ -14,6 +14,7 @@ from usable_methods import usable_plugins
 from timbrebench.benchmarks import runner, worker
 from timbrebench.benchmarks.config import Execution, RunConfig
 from timbrebench.benchmarks.jobs import Job, Outcome
+from timbrebench.benchmarks.limits import MemoryLimits
 from timbrebench.benchmarks.plan import Plan, make_plan
 from timbrebench.benchmarks.records import describe
 from timbrebench.benchmarks.runner import Listener
@@ -78,9 +79,9 @@ def trained_run() -> Path:
     return out
 
 
-def _stage_plans(plan: Plan) -> dict[str, dict[str, Any]]:
+def _stage_plans(plan: Plan, limits: MemoryLimits) -> dict[str, dict[str, Any]]:
     records = {cell.key: describe(cell, plan.config) for cell in plan.cells}
-    return {key: {"stages": Session(cell).stage_plans()} for key, cell in records.items()}
+    return {key: Session(cell).plan(limits.record) for key, cell in records.items()}
 
 
 def _where(data: Path) -> dict[str, Any]:

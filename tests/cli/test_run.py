@@ -225,3 +225,32 @@ def test_methods_that_fail_in_training_end_alone(
     }  # fmt: skip
     assert "this method crashes in training" in told and "SIGKILL" in told
     assert "no sign of life for 15 s" in told
+
+
+def test_a_breach_of_the_memory_budget_is_backed_off_from_and_told(
+    strangers: dict[str, str], data: Path, tmp_path: Path
+) -> None:
+    """Its tensors are planned to fit at a batch of four; what it takes beside them, unseen by the
+    plan, is 600 MiB then, and breaks the limit."""
+    out = tmp_path / "run"
+    code, told = run(
+        data, out, "--methods", "hoards", "--no-controls", "--steps", "8", "--tasks", "bell:bow",
+        "--host-memory", "750MiB", "--metrics", "level_error_db", env=strangers,
+    )  # fmt: skip
+    assert code == 0, told
+    assert "out of memory, once more with less" in told
+    (stage,) = (json.loads(path.read_text()) for path in out.glob("models/*/stage.json"))
+    memory = stage["memory"]
+    assert memory["micro_batch"] < 4 and memory["lowered"] >= 1
+    assert memory["enforced"] == "rlimit" and memory["within_budget"] is True
+    assert memory["limits"] == {"gpu": None, "host": 750 * 2**20}
+    assert 0 < memory["planned_bytes"] < 750 * 2**20
+
+
+def test_what_fits_no_way_says_what_it_needs(data: Path, tmp_path: Path) -> None:
+    code, told = run(
+        data, tmp_path / "run", "--methods", "palette", "--no-controls", *TINY,
+        "--gpu-memory", "33MiB",
+    )  # fmt: skip
+    assert code == 2
+    assert "impossible" in told and "bell:bow does not fit: needs at least" in told

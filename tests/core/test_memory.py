@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from timbrebench.core import memory
-from timbrebench.core.interfaces import Recipe, Stage
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is Linux's")
 MIB = 1 << 20
@@ -48,40 +47,3 @@ def test_without_proc_the_peak_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(memory, "CLEAR", tmp_path / "absent" / "file")
     assert memory.peak_rss() is None
     assert not memory.reset_peak()
-
-
-class TwoLayers(Stage):
-    """[batch, 7] → 5 → 3."""
-
-    def __init__(self) -> None:
-        super().__init__("two", {}, Recipe())
-
-    def build(self) -> torch.nn.Module:
-        layers = torch.nn.Linear(7, 5), torch.nn.BatchNorm1d(5), torch.nn.Linear(5, 3)
-        return torch.nn.Sequential(*layers)
-
-    def specimen(self, batch: int) -> dict[str, torch.Tensor]:
-        return {"x": torch.zeros(batch, 7)}
-
-    def prepare(self, context):
-        raise AssertionError("the cost is counted without data")
-
-    def example(self, rng, split):
-        raise AssertionError("the cost is counted without data")
-
-    def loss(self, module, batch):
-        return {"loss": module(batch["x"]).square().mean()}
-
-
-def test_flops_of_a_step_are_those_of_the_matrix_products() -> None:
-    """A product of n×k and k×m is 2nkm. Forward: both layers. Backward: the gradient of both
-    layers' weights, and of the second layer's input (the data needs none)."""
-    first, second = 2 * 7 * 5, 2 * 5 * 3
-    assert memory.step_flops(TwoLayers()) == (first + second) + (first + 2 * second)
-
-
-def test_counting_draws_nothing_from_torch() -> None:
-    torch.manual_seed(5)
-    before = torch.get_rng_state()
-    memory.step_flops(TwoLayers())
-    assert torch.equal(before, torch.get_rng_state())

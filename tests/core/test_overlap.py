@@ -52,10 +52,11 @@ def test_the_cross_fade_is_linear() -> None:
 
 def test_the_batch_changes_nothing() -> None:
     condition = torch.randn(1, 4, 500)
-    results = [
-        overlap.run_sliced(condition, 64, 16, lambda part: part.cumsum(-1), 0.0, batch=b)
-        for b in (1, 3, 100)
-    ]
+    results = []
+    for count in (1, 3, 100):
+        with overlap.at_once(count):
+            cumulated = overlap.run_sliced(condition, 64, 16, lambda part: part.cumsum(-1), 0.0)
+        results.append(cumulated)
     torch.testing.assert_close(results[0], results[1], rtol=0, atol=0)
     torch.testing.assert_close(results[0], results[2], rtol=0, atol=0)
 
@@ -65,9 +66,13 @@ def test_a_listener_hears_of_each_batch_and_of_none_afterwards() -> None:
     condition = torch.zeros(1, 1, 500)  # 11 slices of 64 frames
 
     def run() -> None:
-        overlap.run_sliced(condition, 64, 16, lambda part: part, 0.0, batch=4)
+        overlap.run_sliced(condition, 64, 16, lambda part: part, 0.0)
 
     with overlap.watched(lambda done, total: heard.append((done, total))):
+        run()
+    assert heard == [(8, 11), (11, 11)]
+    heard.clear()
+    with overlap.watched(lambda done, total: heard.append((done, total))), overlap.at_once(4):
         run()
     assert heard == [(4, 11), (8, 11), (11, 11)]
     run()

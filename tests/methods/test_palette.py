@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import load_file
 
 from timbrebench.core import training
+from timbrebench.core.footprint import step_flops
 from timbrebench.core.interfaces import StageContext, Trained
 from timbrebench.core.mel import log_mel, normalise
-from timbrebench.core.memory import step_flops
 from timbrebench.core.options import build, describe, resolve
 from timbrebench.core.records import Clip, Task
 from timbrebench.core.seeds import generator

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from timbrebench.core.errors import BenchError
+from timbrebench.core.footprint import step_flops
 from timbrebench.core.mel import PRESETS
-from timbrebench.core.memory import step_flops
 from timbrebench.core.records import Task
 from timbrebench.core.registry import create, registry, values_of
 from timbrebench.testing import tiny_corpus

@@ -61,6 +61,8 @@ class Execution:
     deadline: float | None = None  # seconds a job
     stall: float = 600.0  # seconds without a sign of life
     checkpoint_seconds: float = 30.0  # between two checkpoints
+    gpu_memory: str = ""  # budget of a job: an amount, or a share of the card
+    host_memory: str = ""  # budget of a job on the CPU: an amount
 
 
 PRESETS = ("quick", "paper")

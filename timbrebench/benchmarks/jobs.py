@@ -1,6 +1,7 @@
 """Jobs: what a worker process is given, and what it leaves."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ class Job:
     threads: int = 0  # 0: all of the machine's
     deadline: float | None = None  # seconds
     stall: float = 600.0  # seconds without a sign of life
+    # What its data becomes, one after the other, where it runs out of memory.
+    lower: tuple[Mapping[str, Any], ...] = ()
+
+    def lowered(self) -> "Job | None":
+        """The same job a notch lower; None where there is none."""
+        if not self.lower:
+            return None
+        first, *rest = self.lower
+        return replace(self, data={**self.data, **first}, lower=tuple(rest))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from timbrebench.benchmarks import environment
 from timbrebench.benchmarks.config import Execution
 from timbrebench.benchmarks.jobs import Job, Outcome
+from timbrebench.benchmarks.limits import lower_sampling, lower_stages, memory_limits
 from timbrebench.benchmarks.plan import RIVALS, Cell, Plan
 from timbrebench.benchmarks.records import dataset_record, describe, metric_record
 from timbrebench.benchmarks.store import (
@@ -22,6 +23,7 @@ from timbrebench.benchmarks.store import (
 from timbrebench.benchmarks.tracing import stage_plans
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
+from timbrebench.core.overlap import AT_ONCE
 
 Listener = Callable[[Job, Mapping[str, Any]], None]
 
@@ -77,6 +79,8 @@ class Runner:
         self.plan, self.store, self.limits, self.part = plan, store, limits, part
         self.executor, self.listen = executor, listen
         self.stages: dict[str, list[dict[str, Any]]] = {}  # cell key → stage plans
+        self.sampling: dict[str, dict[str, Any]] = {}  # cell key → slices at once
+        self.memory = memory_limits(limits, plan.config.device)
         self.broken: dict[str, Outcome] = {}  # cell key → why it could not be planned
         self.result = Result()
 
@@ -113,9 +117,9 @@ class Runner:
 
     def _trace(self) -> None:
         """Stage plans of the training cells; one that cannot be planned has failed."""
-        for key, answer in stage_plans(self.plan).items():
+        for key, answer in stage_plans(self.plan, self.memory).items():
             if "stages" in answer:
-                self.stages[key] = answer["stages"]
+                self.stages[key], self.sampling[key] = answer["stages"], answer["sampling"]
                 continue
             status, log = answer.get("status", "failed"), answer.get("log_tail", "")
             self.broken[key] = Outcome(status, {}, "plan", answer["error"], log)
@@ -143,20 +147,34 @@ class Runner:
 
     def _train_job(self, cell: Cell, record: dict[str, Any], stage: dict[str, Any]) -> Job:
         seconds = self.limits.checkpoint_seconds
-        data = {"cell": record, "stage": stage, "checkpoint_seconds": seconds}
+        data = {
+            "cell": record,
+            "stage": stage,
+            "checkpoint_seconds": seconds,
+            "memory": self.memory.record,
+        }
+        lower = [{"stage": each} for each in lower_stages(stage)]
         label = f"{cell.method.label} · train {stage['name']}"
         needs = tuple(stage["depends"].values())
-        return self._job(stage["key"], "train", label, self.store.model(stage["key"]), data, needs)
+        folder = self.store.model(stage["key"])
+        return self._job(stage["key"], "train", label, folder, data, needs, lower)
 
     def _evaluate_job(self, cell: Cell, record: dict[str, Any]) -> Job:
         stages = {s["name"]: s["key"] for s in self.stages.get(cell.key, [])}
         metrics = [metric_record(m) for m in self.plan.metrics]
-        data = {"cell": record, "stages": stages, "metrics": metrics}
+        sampling = self.sampling.get(cell.key, {"slices": AT_ONCE, "planned_bytes": None})
+        data = {
+            "cell": record,
+            "stages": stages,
+            "metrics": metrics,
+            "sampling": sampling,
+            "memory": self.memory.record,
+        }
+        lower = [{"sampling": each} for each in lower_sampling(sampling)]
         label = f"{cell.method.label} · evaluate"
         folder = self.store.cell(cell.key)
-        return self._job(
-            f"cell:{cell.key}", "evaluate", label, folder, data, tuple(stages.values())
-        )
+        needs = tuple(stages.values())
+        return self._job(f"cell:{cell.key}", "evaluate", label, folder, data, needs, lower)
 
     def _job(
         self,
@@ -166,6 +184,7 @@ class Runner:
         folder: Path,
         data: dict[str, Any],
         needs: tuple[str, ...] = (),
+        lower: Sequence[Mapping[str, Any]] = (),
     ) -> Job:
         return Job(
             key,
@@ -176,6 +195,7 @@ class Runner:
             needs,
             deadline=self.limits.deadline,
             stall=self.limits.stall,
+            lower=tuple(lower),
         )
 
     def _scored(self, cell: Cell) -> dict[str, Any] | None:

@@ -1,23 +1,27 @@
 """A cell inside a worker: its description turned back into corpus, method and stages. Heavy."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from timbrebench.benchmarks.limits import usable
 from timbrebench.benchmarks.references import References
 from timbrebench.core import corpora, files
 from timbrebench.core.errors import BenchError
+from timbrebench.core.footprint import has_batch_norm, sampling_peak, step_flops, training_peak
 from timbrebench.core.interfaces import Dataset, Method, Stage, Trained
 from timbrebench.core.manifest import Entry, code_of_modules
 from timbrebench.core.mel import PRESETS
-from timbrebench.core.memory import step_flops
+from timbrebench.core.memory import own_data
+from timbrebench.core.overlap import AT_ONCE
 from timbrebench.core.records import Budget, Corpus, Task
 from timbrebench.core.registry import create, registry
 from timbrebench.core.splits import apply_split
+from timbrebench.core.ways import NeedsMore, Way, fitting
 
 
 def open_dataset(data: Mapping[str, Any]) -> Dataset:
@@ -97,8 +101,15 @@ class Session:
 
     # ------------------------------------------------------------------ planning
 
-    def stage_plans(self) -> list[dict[str, Any]]:
-        """Each stage with its share of the budget in whole steps, and its key."""
+    def plan(self, limits: Mapping[str, int | None]) -> dict[str, Any]:
+        """``stages``: each with its share of the budget in whole steps, its way of training within
+        the limits of memory, and its key; ``sampling``: slices at once. NeedsMore where a stage
+        fits into no way."""
+        budget = usable(limits, self.device, own_data())
+        return {"stages": self.stage_plans(budget), "sampling": self._sampling(budget)}
+
+    def stage_plans(self, budget: int | None = None) -> list[dict[str, Any]]:
+        """``budget``: bytes that a stage's tensors may take."""
         total = sum(s.share for s in self.stages)
         plans: dict[str, dict[str, Any]] = {}
         for stage in self.stages:
@@ -112,9 +123,34 @@ class Session:
                 "batch_size": batch,
                 "share": stage.share / total,
                 **resolve_steps(self.budget.kind, amount, batch, flops),
+                "memory": self._memory(stage, budget),
             }
             plans[stage.name] = plan | {"key": self._stage_key(stage, plan)}
         return list(plans.values())
+
+    def _memory(self, stage: Stage, budget: int | None) -> dict[str, Any]:
+        """How the steps of a stage are done within a budget."""
+        batch = stage.recipe.batch_size
+        way, planned = Way(batch), None
+        if budget is not None:
+            depends = [self.stage(name) for name in stage.depends]
+            peak = functools.partial(_peak, stage, self.cell["precision"], depends)
+            try:
+                way, planned = fitting(peak, batch, budget)
+            except NeedsMore as error:
+                raise NeedsMore(error.least, stage.name) from None
+        return {**asdict(way), "planned_bytes": planned, "batch_norm": has_batch_norm(stage)}
+
+    def _sampling(self, budget: int | None) -> dict[str, Any]:
+        """Slices that a network is given at once, within a budget."""
+        if budget is None or not self.stages:
+            return {"slices": AT_ONCE, "planned_bytes": None}
+
+        def peak(way: Way) -> int:
+            return sampling_peak(self.stages, way.micro_batch, self.cell["precision"])
+
+        way, planned = fitting(peak, AT_ONCE, budget)
+        return {"slices": way.micro_batch, "planned_bytes": planned}
 
     def _stage_key(self, stage: Stage, plan: Mapping[str, Any]) -> str:
         kind = type(stage)
@@ -124,6 +160,7 @@ class Session:
                 stage.config,
                 asdict(stage.recipe),
                 [plan["steps"], plan["seconds"]],
+                *_seen_by_batch_norm(plan),
                 sorted(plan["depends"].values()),
                 [self.corpus.fingerprint, self.seed, self.cell["precision"]],
                 code_of_modules([kind.__module__, *self.entry.info.shares]),
@@ -146,6 +183,17 @@ class Session:
         module = self.stage(name).build()
         module.load_state_dict(load_file(weights))
         return Trained(module.to(self.device).eval(), record["state"])
+
+
+def _seen_by_batch_norm(plan: Mapping[str, Any]) -> list[int]:
+    """The micro-batch, where it decides the weights and is not the whole batch."""
+    memory = plan["memory"]
+    split = memory["micro_batch"] < plan["batch_size"]
+    return [memory["micro_batch"]] if split and memory["batch_norm"] else []
+
+
+def _peak(stage: Stage, precision: str, depends: Sequence[Stage], way: Way) -> int:
+    return training_peak(stage, way, precision, depends)
 
 
 # A FLOPs budget ends here at the latest: a very small network would spend it for days.

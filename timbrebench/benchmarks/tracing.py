@@ -5,20 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from timbrebench.benchmarks.apart import run_apart
+from timbrebench.benchmarks.limits import MemoryLimits
 from timbrebench.benchmarks.plan import Cell, Plan
 from timbrebench.benchmarks.records import describe
 from timbrebench.benchmarks.store import read_or_none
-from timbrebench.core import files, memory
+from timbrebench.core import files
 
 DEADLINE = 300.0  # seconds
 
 
-def stage_plans(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Cell key → {'stages': […]}, or {'error': reason}, of every cell that trains."""
+def stage_plans(plan: Plan, limits: MemoryLimits | None = None) -> dict[str, dict[str, Any]]:
+    """Cell key → {'stages': […], 'sampling': …}, or {'error': reason}, of every cell that
+    trains. One that fits into no way of training has the status 'impossible'."""
+    limits = limits or MemoryLimits()
     cells = [c for c in plan.cells if c.trains and not c.impossible]
-    found = {c.key: kept for c in cells if (kept := read_or_none(_path(c)))}
+    found = {c.key: kept for c in cells if (kept := read_or_none(_path(c, limits)))}
     for group in _groups([c for c in cells if c.key not in found]):
-        found |= _trace(group, plan)
+        found |= _trace(group, plan, limits)
     return found
 
 
@@ -30,8 +33,9 @@ def _groups(cells: list[Cell]) -> list[list[Cell]]:
     return list(groups.values())
 
 
-def _trace(cells: list[Cell], plan: Plan) -> dict[str, dict[str, Any]]:
-    data = {"cells": {c.key: describe(c, plan.config) for c in cells}}
+def _trace(cells: list[Cell], plan: Plan, limits: MemoryLimits) -> dict[str, dict[str, Any]]:
+    described = {c.key: describe(c, plan.config) for c in cells}
+    data = {"cells": described, "memory": limits.record}
     outcome = run_apart("resolve", data, DEADLINE)
     answers = outcome.answer.get("cells", {})
     found = {}
@@ -42,18 +46,22 @@ def _trace(cells: list[Cell], plan: Plan) -> dict[str, dict[str, Any]]:
             "log_tail": outcome.log_tail,
         }
         if "stages" in found[cell.key]:
-            _keep(_path(cell), found[cell.key])
+            _keep(_path(cell, limits), found[cell.key])
     return found
 
 
-def _path(cell: Cell) -> Path:
-    return files.cache_root() / "plans" / f"{cell.key}-{_code()}.json"
+def _path(cell: Cell, limits: MemoryLimits) -> Path:
+    memory = [f"-{limits.gpu}-{limits.host}"] if limits else []
+    return files.cache_root() / "plans" / f"{cell.key}-{_code()}{''.join(memory)}.json"
 
 
 @functools.cache
 def _code() -> str:
     """Hash of what counts and divides the budget: where it is another, plans are made anew."""
-    return files.digest_of_files([Path(memory.__file__), Path(__file__).with_name("session.py")])
+    core = Path(files.__file__)
+    tracing = [core.with_name(f"{name}.py") for name in ("footprint", "ways", "learner")]
+    own = [Path(__file__).with_name(f"{name}.py") for name in ("session", "limits")]
+    return files.digest_of_files([*tracing, *own])
 
 
 def _keep(path: Path, value: Any) -> None:

@@ -5,6 +5,7 @@ printed, by us or by a library, goes to the job's log.
 """
 
 import ctypes
+import functools
 import json
 import os
 import shutil
@@ -82,14 +83,15 @@ def index(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 
 def device(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
-    """Whether a CUDA device is there: torch tells, so a worker asks."""
+    """A CUDA device's name and memory, if it is there: torch tells, so a worker asks."""
     import torch
 
     name = job["data"]["device"]
     number = int(name.partition(":")[2] or 0)
     if not torch.cuda.is_available() or number >= torch.cuda.device_count():
         raise BenchError(f"there is no device '{name}' here.")
-    return {}
+    found = torch.cuda.get_device_properties(number)
+    return {"name": found.name, "memory": found.total_memory}
 
 
 def prepare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
@@ -105,12 +107,15 @@ def prepare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """The stages of cells: costs by tracing, whole steps, keys."""
     from timbrebench.benchmarks.session import Session
+    from timbrebench.core.ways import NeedsMore
 
     events.enter("resolve")
     cells: dict[str, Any] = {}
     for key, cell in job["data"]["cells"].items():
         try:
-            cells[key] = {"stages": Session(cell).stage_plans()}
+            cells[key] = Session(cell).plan(job["data"]["memory"])
+        except NeedsMore as error:
+            cells[key] = {"error": str(error), "status": "impossible"}
         except Exception as error:  # of one method: the others' plans stand
             traceback.print_exc()
             cells[key] = {"error": one_line(error)}
@@ -122,6 +127,7 @@ def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """One stage, from its checkpoint if it has one."""
+    from timbrebench.benchmarks.limits import enforce, judged
     from timbrebench.benchmarks.session import Session, use_threads
     from timbrebench.core.interfaces import StageContext
     from timbrebench.core.training import TrainPlan
@@ -134,27 +140,34 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     plan = data["stage"]
     depends = session.trained(plan["depends"], folder.parent)
     context = StageContext(session.corpus, depends, session.device, _as_progress(events))
+    limits, way = data["memory"], plan["memory"]
+    enforced = enforce(limits, session.device)
     how = TrainPlan(
         plan["steps"],
         session.seed,
         session.corpus.fingerprint,
         session.cell["precision"],
+        micro_batch=way["micro_batch"],
+        recompute=way["recompute"],
         seconds=plan["seconds"],
         checkpoint_seconds=data["checkpoint_seconds"],
         flops_per_example=plan["flops_per_example"],
         threads=job["threads"],
     )
     events.enter("train")
-    train_stage(session.stage(plan["name"]), context, how, folder, events)
+    judge = functools.partial(judged, way, limits, enforced)
+    train_stage(session.stage(plan["name"]), context, how, folder, events, judge)
     return {}
 
 
 def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """A cell's estimates, unless they are there, then its scores."""
     from timbrebench.benchmarks.estimate import Estimator
+    from timbrebench.benchmarks.limits import enforce, judged
     from timbrebench.benchmarks.scoring import Scorer
     from timbrebench.benchmarks.session import Session, use_threads
     from timbrebench.benchmarks.store import Store, read_or_none
+    from timbrebench.core.overlap import at_once
 
     data, folder = job["data"], Path(job["folder"])
     store = Store(folder.parent.parent)
@@ -165,11 +178,13 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     if outcome is None or _all_failed(read_or_none(folder / "estimates.json")):
         shutil.rmtree(folder / "scores", ignore_errors=True)  # of estimates now replaced
         events.enter("estimate")
-        with phase("estimate", memory):
+        way, enforced = data["sampling"], enforce(data["memory"], session.device)
+        with phase("estimate", memory), at_once(way["slices"]):
             session.stages  # noqa: B018 (a method may learn from it what its cell is)
             trained = session.trained(data["stages"], store.root / "models")
             session.method.setup(session.corpus, trained, session.device)
             record = Estimator(session, store, folder, events).run()
+        memory["estimate"] = judged(way, data["memory"], enforced, memory["estimate"])
         outcome = _outcome(record, memory, data["stages"], store)
         files.write_json(folder / "outcome.json", outcome)
     events.enter("score")
@@ -197,7 +212,10 @@ def _outcome(
     }
     steps, seconds = total["train_steps"], total["train_seconds"]
     phases = {"estimate": memory["estimate"], **{s["name"]: s["memory"] for s in trained}}
-    peaks = [p["host_peak_rss"] for p in phases.values() if p["host_peak_rss"]]
+    peaks = {
+        name: max((p[name] for p in phases.values() if p.get(name)), default=None)
+        for name in ("host_peak_rss", "peak_reserved", "planned_bytes")
+    }
     return {
         **total,
         "seconds_per_step": seconds / steps if steps else None,
@@ -205,7 +223,9 @@ def _outcome(
         "infer_seconds": sum(i["infer_seconds"] for i in made),
         "vocoder_seconds": sum(i["vocoder_seconds"] for i in made),
         "audio_seconds": sum(i["audio_seconds"] for i in made),
-        "peak_rss_bytes": max(peaks, default=None),
+        "peak_rss_bytes": peaks["host_peak_rss"],
+        "peak_gpu_bytes": peaks["peak_reserved"],
+        "planned_bytes": peaks["planned_bytes"],
         "parameters": _parameters(trained),
         "vocoder": record["vocoder"],
         "chosen": record["chosen"],

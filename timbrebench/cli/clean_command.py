@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from timbrebench.cli.console import bytes_text, json_option, print_json, print_table
+from timbrebench.cli.console import json_option, print_json, print_table
+from timbrebench.core.units import bytes_text
 
 
 @click.command("clean")

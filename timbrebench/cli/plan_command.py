@@ -9,58 +9,68 @@ from timbrebench.cli.console import json_option, print_json, print_table
 from timbrebench.cli.run_options import (
     build,
     build_suite,
+    memory_options,
     refuse_scale,
     run_options,
     suite_options,
 )
+from timbrebench.core.units import bytes_text
 
-COLUMNS = ("method", "seed", "status", "stages", "steps", "batch", "flops")
+COLUMNS = ("method", "seed", "status", "stages", "steps", "batch")
 
 
 @click.command("plan")
 @suite_options
 @run_options
+@memory_options
 @json_option
 def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -> int:
     """Show what a run would do: its cells, each ready, done or impossible.
 
     Steps of a FLOPs budget are counted by tracing, once; a second plan is read from the cache.
+    With --gpu-memory or --host-memory each stage's peak is traced, and the largest micro-batch
+    that fits is shown: a batch of 4×2 is four parts of two examples.
     """
+    from timbrebench.benchmarks.limits import memory_limits
     from timbrebench.benchmarks.plan import make_plan
     from timbrebench.core.registry import registry
 
     if suite:
-        built, out, _ = build_suite(suite, scale, given)
+        built, out, execution = build_suite(suite, scale, given)
         configs = built.parts
     else:
         refuse_scale(scale)
-        config, out, _ = build(given)
+        config, out, execution = build(given)
         configs = {"": config}
     plans = {part: make_plan(config, registry()) for part, config in configs.items()}
-    shown = {part: _shown(plan, out) for part, plan in plans.items()}
+    device = next(iter(configs.values())).device
+    limits = memory_limits(execution, device)
+    columns = (*COLUMNS, "planned" if limits else "flops")
+    shown = {part: _shown(plan, out, limits) for part, plan in plans.items()}
     if as_json:
         print_json(shown if suite else shown[""])
     else:
         for part, plan in plans.items():
             click.echo(f"{part}:" if suite else "", nl=bool(suite))
-            print_table([_brief(row) for row in shown[part]["cells"]], COLUMNS)
+            print_table([_brief(row) for row in shown[part]["cells"]], columns)
             _tell(plan, shown[part])
+            _tell_memory(limits, device)
     statuses = [row["status"] for known in shown.values() for row in known["cells"]]
     if all(status in ("impossible", "failed") for status in statuses):
         return 2
     return 1 if "failed" in statuses else 0
 
 
-def _shown(plan: Any, out: Any) -> dict[str, Any]:
+def _shown(plan: Any, out: Any, limits: Any) -> dict[str, Any]:
     from timbrebench.benchmarks.store import Store
     from timbrebench.benchmarks.tracing import stage_plans
 
-    traced = stage_plans(plan)
+    traced = stage_plans(plan, limits)
     rows = [_row(cell, traced.get(cell.key, {}), Store(out)) for cell in plan.cells]
     tasks = [t.name for t in plan.cells[0].tasks]
     models = {s["key"] for t in traced.values() for s in t.get("stages", [])}
     known = {"out": str(out), "tasks": tasks, "cells": rows, "unprepared": plan.unprepared}
-    return known | {"models": len(models)}
+    return known | {"models": len(models), "memory": limits.record}
 
 
 def _row(cell: Any, traced: Mapping[str, Any], store: Any) -> dict[str, Any]:
@@ -69,17 +79,20 @@ def _row(cell: Any, traced: Mapping[str, Any], store: Any) -> dict[str, Any]:
     stages = traced.get("stages", [])
     result = read_or_none(store.cell(cell.key) / "result.json") or {}
     status = "done" if result.get("status") == "ok" else "ready"
+    broken = traced.get("status", "failed") if "error" in traced else ""
     flops = sum(s["steps"] * s["batch_size"] * s["flops_per_example"] for s in stages)
     return {
         "cell": cell.key,
         "method": cell.method.label,
         "seed": cell.seed,
-        "status": "impossible" if cell.impossible else "failed" if "error" in traced else status,
+        "status": "impossible" if cell.impossible else broken or status,
         "reason": cell.impossible or traced.get("error", ""),
         "stages": [s["name"] for s in stages],
         "steps": [s["steps"] for s in stages],
         "batch": [s["batch_size"] for s in stages],
         "flops": float(flops) if stages else None,
+        "memory": [s["memory"] for s in stages],
+        "sampling": traced.get("sampling"),
     }
 
 
@@ -88,10 +101,20 @@ def _brief(row: Mapping[str, Any]) -> dict[str, Any]:
     brief = dict(row)
     if len(row["stages"]) > 2:
         brief["stages"] = f"{row['stages'][0]} and {len(row['stages']) - 1} more"
-    for name in ("steps", "batch"):
-        if len(set(row[name])) == 1:
-            brief[name] = row[name][0]
+    brief["batch"] = [_parts(*each) for each in zip(row["batch"], row["memory"], strict=True)]
+    planned = [m["planned_bytes"] for m in row["memory"]]
+    brief["planned"] = [bytes_text(count) for count in planned if count is not None]
+    for name in ("steps", "batch", "planned"):
+        if len(set(brief[name])) == 1:
+            brief[name] = brief[name][0]
     return brief
+
+
+def _parts(batch: int, memory: Mapping[str, Any]) -> str:
+    """A batch in words: 8, or 4×2 where it is done in parts."""
+    size = memory["micro_batch"]
+    parts = str(batch) if size == batch else f"{batch // size}×{size}"
+    return f"{parts}, recomputed" if memory["recompute"] else parts
 
 
 def _tell(plan: Any, shown: Mapping[str, Any]) -> None:
@@ -107,6 +130,14 @@ def _tell(plan: Any, shown: Mapping[str, Any]) -> None:
             click.echo(f"{row['method']}, seed {row['seed']}: {row['status']}: {row['reason']}")
     if plan.unprepared:
         click.echo(f"First, {plan.unprepared} audio files are made.")
+
+
+def _tell_memory(limits: Any, device: str) -> None:
+    if limits.gpu is not None:
+        word = "planned for, and cannot be enforced on a CPU" if device == "cpu" else "enforced"
+        click.echo(f"GPU memory of a job: {bytes_text(limits.gpu)}, {word}.")
+    if limits.host is not None:
+        click.echo(f"Memory of a job on the CPU: {bytes_text(limits.host)}, enforced.")
 
 
 def _count(number: int, noun: str) -> str:

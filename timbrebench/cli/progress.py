@@ -42,6 +42,8 @@ class _Lines:
             click.echo(f"{job.label}: {event['status']}{reason}")
         elif kind == "resumed":
             click.echo(f"{job.label}: goes on at step {event['step']}")
+        elif kind == "lowered":
+            click.echo(f"{job.label}: out of memory, once more with less ({event['reason']})")
 
 
 def _step(event: Mapping[str, Any]) -> str:
@@ -83,6 +85,8 @@ def _live() -> Iterator[Listen]:
                 progress.update(bar, completed=event["share"], what=event["what"])
             elif kind == "phase":
                 progress.update(bar, what=event["phase"])
+            elif kind == "lowered":
+                progress.update(bar, what="out of memory, once more with less")
             elif kind == "ended":
                 reason = f": {event['reason']}" if event["reason"] else ""
                 progress.update(bar, completed=1.0, what=f"{event['status']}{reason}")

@@ -7,12 +7,20 @@ from typing import Any
 import click
 
 from timbrebench.cli.console import json_option, print_json
-from timbrebench.cli.run_options import build, build_suite, refuse_scale, run_options, suite_options
+from timbrebench.cli.run_options import (
+    build,
+    build_suite,
+    memory_options,
+    refuse_scale,
+    run_options,
+    suite_options,
+)
 
 
 @click.command("run")
 @suite_options
 @run_options
+@memory_options
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes at a time; default 1.")
 @click.option("--deadline", type=float, help="Seconds that a job may take.")
 @click.option("--stall", type=float, help="Seconds without a sign of life; default 600.")

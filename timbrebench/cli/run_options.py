@@ -18,6 +18,7 @@ from timbrebench.benchmarks.config import (
     parse_seeds,
     split_list,
 )
+from timbrebench.benchmarks.limits import check_memory
 from timbrebench.core.errors import BenchError
 
 if TYPE_CHECKING:
@@ -80,6 +81,13 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def memory_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    gpu = click.option(
+        "--gpu-memory", help="Budget of a job: 8GiB, 500MB, or a share of the card: 1/2, 40%."
+    )
+    return gpu(click.option("--host-memory", help="Budget of a job on the CPU: 4GiB.")(command))
 
 
 def build(given: dict[str, Any]) -> tuple[RunConfig, Path, Execution]:
@@ -175,7 +183,9 @@ def build_suite(
 def _execution(fields: dict[str, Any]) -> Execution:
     """How the work is done; takes its fields out of the others."""
     names = {f.name for f in dataclasses.fields(Execution)} & fields.keys()
-    return Execution(**{name: fields.pop(name) for name in names})
+    execution = Execution(**{name: fields.pop(name) for name in names})
+    check_memory(execution)
+    return execution
 
 
 def _words(texts: tuple[str, ...]) -> tuple[str, ...]:

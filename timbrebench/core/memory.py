@@ -1,13 +1,10 @@
-"""Memory and times of the phases of a job, and the cost of a training step by tracing."""
+"""Memory and times of the phases of a job."""
 
 import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from timbrebench.core.interfaces import Stage
+from typing import Any
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -26,12 +23,22 @@ def peak_rss() -> int | None:
 
     ``ru_maxrss`` would not do: it inherits the parent's peak.
     """
+    return _status("VmHWM")
+
+
+def _status(name: str) -> int | None:
     try:
         text = STATUS.read_text()
     except OSError:
         return None
-    line = next((line for line in text.splitlines() if line.startswith("VmHWM")), "")
+    line = next((line for line in text.splitlines() if line.startswith(f"{name}:")), "")
     return int(line.split()[1]) * 1024 if line else None
+
+
+def own_data() -> int | None:
+    """Writable memory that this process has for itself, in bytes: what a limit on its data counts
+    (Linux; elsewhere None)."""
+    return _status("VmData")
 
 
 def _cuda_peaks() -> tuple[int | None, int | None]:
@@ -72,21 +79,3 @@ def is_out_of_memory(error: Exception) -> bool:
     text = f"{type(error).__name__} {error}".lower()
     told = ("memoryerror", "outofmemory", "out of memory", "can't allocate memory")
     return any(words in text for words in told)
-
-
-def step_flops(stage: "Stage") -> int:
-    """FLOPs of forward and backward for one example, counted on fake tensors.
-
-    Counted at two examples and halved: a network may treat a batch of one apart.
-    """
-    import torch
-    from torch._subclasses.fake_tensor import FakeTensorMode
-    from torch.utils.flop_counter import FlopCounterMode
-
-    batch = 2
-    with FakeTensorMode(), torch.random.fork_rng(devices=[]):
-        module = stage.build().train()
-        specimen = stage.specimen(batch)
-        with FlopCounterMode(display=False) as counter:
-            stage.loss(module, specimen)["loss"].backward()
-    return int(counter.get_total_flops() / batch)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Listen = Callable[[int, int], None]  # (slices done, slices in all)
 
 _listener: ContextVar[Listen | None] = ContextVar("listener", default=None)
+AT_ONCE = 8  # slices that a function is given, unless memory is short
+_at_once: ContextVar[int] = ContextVar("at_once", default=AT_ONCE)
 
 
 @contextlib.contextmanager
@@ -28,6 +30,16 @@ def watched(listen: Listen) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+@contextlib.contextmanager
+def at_once(count: int) -> Iterator[None]:
+    """Within the block, :func:`run_sliced` gives at most so many slices to its function."""
+    token = _at_once.set(count)
+    try:
+        yield
+    finally:
+        _at_once.reset(token)
 
 
 def slices(frames: int, size: int, overlap: int) -> list[int]:
@@ -45,13 +57,11 @@ def run_sliced(
     overlap: int,
     function: "Callable[[torch.Tensor], torch.Tensor]",
     pad_value: float,
-    *,
-    batch: int = 8,
 ) -> "torch.Tensor":
     """``function`` ([B, C, M, S] → [B, C', M', S]) over ``condition`` [C, M, T] → [C', M', T].
 
     The tail is padded with ``pad_value``, which should be silence in the condition's own unit.
-    At most ``batch`` slices are given to ``function`` at once.
+    At most AT_ONCE slices are given to ``function`` at once, or as :func:`at_once` has it.
     """
     import torch
 
@@ -60,7 +70,7 @@ def run_sliced(
     tail = starts[-1] + size - frames
     padded = torch.nn.functional.pad(condition, (0, tail), value=pad_value)
     pieces = torch.stack([padded[..., s : s + size] for s in starts])  # [B, C, M, S]
-    made = []
+    made, batch = [], _at_once.get()
     for number, part in enumerate(pieces.split(batch)):
         made.append(function(part))
         if listen := _listener.get():

@@ -28,6 +28,8 @@ ORDER = (
     "train_flops",
     "real_time_factor",
     "peak_rss_bytes",
+    "peak_gpu_bytes",
+    "planned_bytes",
     "parameters",
 )
 # Costs that stand in the headline table; the others stand in the table of costs.

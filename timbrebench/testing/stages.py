@@ -45,7 +45,7 @@ def check_stage(problems: Problems, stage: Stage, context: StageContext, folder:
     with problems.attempt(f"example of {told}"):
         _check_examples(problems, stage, told)
     with problems.attempt(f"tracing a training step of {told}"):
-        from timbrebench.core.memory import step_flops
+        from timbrebench.core.footprint import step_flops
 
         step_flops(stage)
     module = _build(stage)

@@ -14,7 +14,8 @@ OUTCOME = {
     "vocoder_seconds": 1.0,
     "audio_seconds": 20.0,
     "peak_rss_bytes": 500_000_000,
-    "planned_bytes": None,
+    "peak_gpu_bytes": 700_000_000,
+    "planned_bytes": 800_000_000,
     "parameters": {"unet": 900, "style": 100},
 }
 

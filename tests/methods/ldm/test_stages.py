@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from timbrebench.core import training
+from timbrebench.core.footprint import step_flops
 from timbrebench.core.interfaces import StageContext, Trained
-from timbrebench.core.memory import step_flops
 from timbrebench.core.records import Task
 from timbrebench.methods.diffusion.schedules import CosineAngle
 from timbrebench.methods.ldm.data import instruments_of

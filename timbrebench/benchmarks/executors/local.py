@@ -63,7 +63,9 @@ class _Running:
         }
         files.write_json(spec, described)
         threads = {n: str(self.threads) for n in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        extra = threads | WAITING | (ALLOCATOR if self.job.kind == "train" else {})
+        # What is kept would count where memory is limited.
+        keeps = self.job.kind == "train" and not self.job.data.get("memory", {}).get("host")
+        extra = threads | WAITING | (ALLOCATOR if keeps else {})
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-P", "-m", WORKER, str(spec)],
@@ -167,8 +169,13 @@ class LocalExecutor:
                     yield job, ended[job.key]
                 self._start_ready(waiting, running, ended, known, listen)
                 for done in self._wait(running, listen):
-                    ended[done.job.key] = done.outcome()
-                    yield done.job, ended[done.job.key]
+                    outcome = done.outcome()
+                    if outcome.status == "oom" and (lower := done.job.lowered()):
+                        listen(lower, {"event": "lowered", "reason": outcome.reason})
+                        waiting.insert(0, lower)
+                        continue
+                    ended[done.job.key] = outcome
+                    yield done.job, outcome
             for worker in running:
                 worker.stop("interrupted")
                 yield worker.job, worker.outcome(interrupted=True)

@@ -225,6 +225,8 @@ METRICS: list[MetricInfo] = [
             Measure("real_time_factor", "s/s", _BETTER_LOW),
             Measure("vocoder_real_time_factor", "s/s", _BETTER_LOW),
             Measure("peak_rss_bytes", "B", _BETTER_LOW),
+            Measure("peak_gpu_bytes", "B", _BETTER_LOW),
+            Measure("planned_bytes", "B", _BETTER_LOW),
             Measure("parameters", ""),
         ),
     ),

@@ -16,6 +16,8 @@ _AS_RECORDED = (
     "seconds_per_step",
     "examples_per_second",
     "peak_rss_bytes",
+    "peak_gpu_bytes",
+    "planned_bytes",
 )
 
 

@@ -33,10 +33,11 @@ class Perceptual:
     def build(self) -> None:
         """The network, with the weights if they were loaded (a trace of the cost needs none)."""
         if self.kind == "vggish":
-            self.network = VggishFeatures()
+            with torch.device(self.device):
+                self.network = VggishFeatures()
             if self.parameters:
                 self.network.load_state_dict(self.parameters)
-            self.network.requires_grad_(False).to(self.device).eval()
+            self.network.requires_grad_(False).eval()
 
     def __call__(self, estimate: Tensor, target: Tensor) -> Tensor:
         if self.kind == "none":

@@ -1,4 +1,5 @@
-"""Methods that fail in training, each in its own way: ``crashes``, ``hangs`` and ``dies``."""
+"""Methods that fail in training, each in its own way: ``crashes``, ``hangs``, ``dies``, and
+``hoards``, which takes memory that no tensor tells of."""
 
 import os
 import signal
@@ -56,6 +57,19 @@ class DyingStage(Faulty):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class HoardingStage(Faulty):
+    """150 MiB an example, while its loss is computed."""
+
+    def fail(self):
+        pass
+
+    def loss(self, module, batch):
+        import numpy as np
+
+        hoard = np.empty(len(batch["x"]) * 150 * 2**20, np.uint8)
+        return {"loss": module(batch["x"]).square().mean() + 0.0 * float(hoard.size > 0)}
+
+
 class FaultyMethod(Method):
     """Copies the source, if it ever gets that far."""
 
@@ -80,9 +94,13 @@ class Dies(FaultyMethod):
     stage = DyingStage
 
 
+class Hoards(FaultyMethod):
+    stage = HoardingStage
+
+
 @hookimpl
 def timbrebench_methods():
     return [
         MethodInfo(name, f"a method that {name} in training", f"misbehaves:{name.title()}", mel="")
-        for name in ("crashes", "hangs", "dies")
+        for name in ("crashes", "hangs", "dies", "hoards")
     ]

@@ -1,0 +1,76 @@
+"""What fits into a budget, on peaks that are known."""
+
+import pytest
+
+from timbrebench.core.errors import BenchError
+from timbrebench.core.units import bytes_text, parse_bytes
+from timbrebench.core.ways import MARGIN, NeedsMore, Way, divisors, fitting, ways_down
+
+
+class Peaks:
+    """100 bytes, and 10 more an example (5 with recomputation); keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Way] = []
+
+    def __call__(self, way: Way) -> int:
+        self.asked.append(way)
+        return 100 + (5 if way.recompute else 10) * way.micro_batch
+
+
+@pytest.mark.parametrize(
+    "budget, expected",
+    [
+        (10_000, Way(24)),
+        (340 * MARGIN, Way(24)),  # 100 + 10 × 24
+        (339 * MARGIN, Way(12)),
+        (220 * MARGIN, Way(12)),
+        (181 * MARGIN, Way(8)),
+        (110 * MARGIN, Way(1)),
+        (109 * MARGIN, Way(1, recompute=True)),  # two with recomputation are 110
+    ],
+)
+def test_the_largest_part_that_fits(budget: float, expected: Way) -> None:
+    way, planned = fitting(Peaks(), 24, int(budget) + 1)
+    assert way == expected
+    assert planned <= budget + 1
+
+
+def test_recomputation_takes_the_largest_that_fits_too() -> None:
+    def peak(way: Way) -> int:
+        return way.micro_batch if way.recompute else 1000
+
+    assert fitting(peak, 8, 5)[0] == Way(4, recompute=True)
+
+
+def test_the_most_usual_case_is_traced_once() -> None:
+    peaks = Peaks()
+    fitting(peaks, 64, 10_000)
+    assert peaks.asked == [Way(64)]
+
+
+def test_what_never_fits_says_what_it_needs() -> None:
+    with pytest.raises(NeedsMore, match="needs at least 116 B"):  # 105 and the margin
+        fitting(Peaks(), 24, 100)
+
+
+def test_ways_down_end_with_recomputation() -> None:
+    assert ways_down(Way(4), 8) == [Way(2), Way(1), Way(1, recompute=True)]
+    assert ways_down(Way(4, recompute=True), 8) == [Way(2, True), Way(1, True)]
+    assert ways_down(Way(1, recompute=True), 8) == []
+    assert divisors(12) == [12, 6, 4, 3, 2, 1]
+
+
+def test_amounts() -> None:
+    assert parse_bytes("8GiB") == 8 * 2**30
+    assert parse_bytes("1.5 gb") == 1_500_000_000
+    assert parse_bytes("512") == 512
+    for wrong in ("", "GiB", "-1GiB", "8 parsecs", "0MB", "1e9"):
+        with pytest.raises(BenchError, match="no amount of memory"):
+            parse_bytes(wrong)
+    assert [bytes_text(n) for n in (5, 2048, 3 * 2**20, 2**31)] == [
+        "5 B",
+        "2 KiB",
+        "3 MiB",
+        "2.0 GiB",
+    ]

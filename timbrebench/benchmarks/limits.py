@@ -1,0 +1,150 @@
+"""The memory that a job may take: as said, as planned for, and as enforced. Light."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+from timbrebench.benchmarks.apart import ask_device
+from timbrebench.benchmarks.config import Execution
+from timbrebench.core.errors import BenchError
+from timbrebench.core.units import parse_bytes
+from timbrebench.core.ways import Way, divisors, ways_down
+
+# cuBLAS keeps buffers of its own in the allocator's memory: 32 MiB on Hopper, 8 before.
+WORKSPACE = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class MemoryLimits:
+    """Bytes; None where there is no limit."""
+
+    gpu: int | None = None
+    host: int | None = None
+
+    @property
+    def record(self) -> dict[str, int | None]:
+        return asdict(self)
+
+    def __bool__(self) -> bool:
+        return self.gpu is not None or self.host is not None
+
+
+def memory_limits(execution: Execution, device: str) -> MemoryLimits:
+    """The limits that were asked for. A share of a card asks the device how much it has."""
+    host = parse_bytes(execution.host_memory) if execution.host_memory else None
+    if host is not None and device != "cpu":
+        raise BenchError(
+            "--host-memory limits jobs on the CPU.", hint=f"With --device {device}: --gpu-memory."
+        )
+    return MemoryLimits(_gpu(execution.gpu_memory, device), host)
+
+
+def check_memory(execution: Execution) -> None:
+    """BenchError where an amount is none. Starts no process."""
+    for text in (execution.gpu_memory, execution.host_memory):
+        if text and _share(text) is None:
+            parse_bytes(text)
+    if _share(execution.host_memory) is not None:
+        raise BenchError(f"--host-memory is an amount, not '{execution.host_memory}'.", hint="8GiB")
+
+
+def _gpu(text: str, device: str) -> int | None:
+    if not text:
+        return None
+    share = _share(text)
+    if share is None:
+        return parse_bytes(text)
+    if device == "cpu":
+        raise BenchError(
+            f"--gpu-memory {text} is a share of a card, and the device is the CPU.",
+            hint="Name an amount to plan for, like 8GiB, or --device cuda.",
+        )
+    return int(share * ask_device(device)["memory"])
+
+
+def _share(text: str) -> Fraction | None:
+    """'1/2', '0.5', '50%' as a share of a whole; None for anything else."""
+    number, percent = (text[:-1], 100) if text.endswith("%") else (text, 1)
+    try:
+        share = Fraction(number) / percent
+    except (ValueError, ZeroDivisionError):
+        return None
+    return share if 0 < share <= 1 else None
+
+
+# ---------------------------------------------------------------------------- a notch lower
+
+
+def lower_stages(stage: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A stage's plan with each lower way of training, in turn."""
+    memory = stage["memory"]
+    ways = ways_down(Way(memory["micro_batch"], memory["recompute"]), stage["batch_size"])
+    return [
+        {**stage, "memory": {**memory, **asdict(way), "lowered": number}}
+        for number, way in enumerate(ways, 1)
+    ]
+
+
+def lower_sampling(sampling: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A cell's sampling with ever fewer slices at once."""
+    fewer = divisors(sampling["slices"])[1:]
+    return [{**sampling, "slices": n, "lowered": k} for k, n in enumerate(fewer, 1)]
+
+
+# ---------------------------------------------------------------------------- in a worker
+
+
+def usable(limits: Mapping[str, int | None], device: str, own: int | None) -> int | None:
+    """What the tensors of a job may take together. ``own``: what the process has without them."""
+    found = []
+    if limits.get("gpu") is not None:
+        found.append(limits["gpu"] - WORKSPACE)  # type: ignore[operator]
+    if limits.get("host") is not None and device == "cpu":
+        found.append(limits["host"] - (own or 0))  # type: ignore[operator]
+    return min(found, default=None)
+
+
+def enforce(limits: Mapping[str, int | None], device: str) -> str:
+    """Makes this process keep to the limits; by what: 'allocator', 'rlimit' or 'none'.
+
+    On a CPU a limit for a GPU is planned for and cannot be enforced.
+    """
+    gpu, host = limits.get("gpu"), limits.get("host")
+    if device != "cpu" and gpu is not None:
+        import torch
+
+        whole = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, gpu / whole), device)
+        return "allocator"
+    if device == "cpu" and host is not None and sys.platform == "linux":
+        import resource
+
+        # Data, not address space: libraries map far more than they use.
+        resource.setrlimit(resource.RLIMIT_DATA, (host, host))
+        return "rlimit"
+    return "none"
+
+
+def judged(
+    way: Mapping[str, Any],
+    limits: Mapping[str, int | None],
+    enforced: str,
+    memory: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A phase's memory with how it was planned and limited, and whether its peak stayed within
+    what was enforced (None where nothing was)."""
+    within = _within(memory, limits, enforced)
+    return {**memory, **way, "limits": limits, "enforced": enforced, "within_budget": within}
+
+
+def _within(
+    memory: Mapping[str, Any], limits: Mapping[str, int | None], enforced: str
+) -> bool | None:
+    peak, limit = {
+        "allocator": (memory["peak_reserved"], limits.get("gpu")),
+        "rlimit": (memory["host_peak_rss"], limits.get("host")),
+        "none": (None, None),
+    }[enforced]
+    return None if peak is None or limit is None else peak <= limit

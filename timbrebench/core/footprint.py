@@ -1,0 +1,122 @@
+"""What a training step costs, without running it: FLOPs and peak memory, on fake tensors."""
+
+import weakref
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from timbrebench.core.interfaces import Stage
+from timbrebench.core.learner import Learner
+from timbrebench.core.ways import Way
+
+
+class LiveBytes(TorchDispatchMode):
+    """Counts the bytes of the storages that live, and their peak, of all that is made within."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self.known: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self._see(leaf.untyped_storage())
+        return result
+
+    def _see(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self.known:
+            return
+        self.known[key] = storage.nbytes()
+        self.live += storage.nbytes()
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._forget, key)
+
+    def _forget(self, key: int) -> None:
+        self.live -= self.known.pop(key)
+
+
+def step_flops(stage: Stage) -> int:
+    """FLOPs of forward and backward for one example.
+
+    Counted at two examples and halved: a network may treat a batch of one apart.
+    """
+    batch = 2
+    with FakeTensorMode(), torch.random.fork_rng(devices=[]):
+        module = stage.build().train()
+        specimen = stage.specimen(batch)
+        with FlopCounterMode(display=False) as counter:
+            stage.loss(module, specimen)["loss"].backward()
+    return int(counter.get_total_flops() / batch)
+
+
+def training_peak(
+    stage: Stage,
+    way: Way,
+    precision: str = "fp32",
+    depends: Sequence[Stage] = (),
+    *,
+    fake: bool = True,
+) -> int:
+    """Bytes of all tensors that live at the worst moment of a stage's training: two steps (the
+    optimiser makes its state in the first), the validation after each, and the networks of the
+    stages that it ``depends`` on. ``fake`` False: on real tensors, to check the trace.
+
+    At most two micro-batches of a step are traced: the others differ by their input alone, all
+    of which is held.
+    """
+    mode = FakeTensorMode() if fake else nullcontext()
+    with mode, LiveBytes() as counted, torch.random.fork_rng(devices=[]):
+        others = [other.build() for other in depends]
+        brief_training(stage, way, precision)
+        del others
+    return counted.peak
+
+
+def brief_training(stage: Stage, way: Way, precision: str) -> None:
+    """What a trace is of: two steps of at most two micro-batches, a validation after each."""
+    batch, held = stage.specimen(stage.recipe.batch_size), stage.recipe.valid_examples
+    valid = stage.specimen(held) if held else {}
+    learner = Learner(
+        stage,
+        stage.build(),
+        precision=precision,
+        micro_batch=way.micro_batch,
+        recompute=way.recompute,
+    )
+    traced = {name: value[: 2 * way.micro_batch] for name, value in batch.items()}
+    for number in (1, 2):
+        for _ in learner.step(traced, stage.recipe.lr, number):
+            pass
+        if valid:
+            learner.validate([{k: v[: way.micro_batch] for k, v in valid.items()}])
+        learner.keep()
+
+
+def sampling_peak(stages: Sequence[Stage], slices: int, precision: str = "fp32") -> int:
+    """Bytes of the networks of a cell and of one answer to so many slices at once: the forward
+    pass of the loss of the stage that needs most, without gradients."""
+    with FakeTensorMode(), LiveBytes() as counted, torch.random.fork_rng(devices=[]):
+        modules = [stage.build().eval() for stage in stages]
+        for stage, module in zip(stages, modules, strict=True):
+            specimen = stage.specimen(slices)
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, precision == "bf16"):
+                stage.loss(module, specimen)
+            del specimen
+    return counted.peak
+
+
+def has_batch_norm(stage: Stage) -> bool:
+    """Whether a step depends on how its batch is split."""
+    with FakeTensorMode(), torch.random.fork_rng(devices=[]):
+        return any(
+            isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in stage.build().modules()
+        )

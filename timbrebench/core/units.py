@@ -1,0 +1,28 @@
+"""Amounts of memory as people write them."""
+
+import re
+
+from timbrebench.core.errors import BenchError
+
+_UNITS = {"": 1, "B": 1}
+_UNITS |= {f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)}
+_UNITS |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+_BY_NAME = {name.lower(): factor for name, factor in _UNITS.items()}
+
+
+def parse_bytes(text: str) -> int:
+    """'8GiB', '500 MB' … as bytes. BenchError for anything else."""
+    found = _AMOUNT.fullmatch(text.strip())
+    factor = _BY_NAME.get(found[2].lower()) if found else None
+    if found is None or factor is None or not float(found[1]):
+        raise BenchError(f"'{text}' is no amount of memory.", hint="Like 8GiB, 500MB.")
+    return int(float(found[1]) * factor)
+
+
+def bytes_text(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
