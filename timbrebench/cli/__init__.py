@@ -15,6 +15,8 @@ COMMANDS = {
     "transfer": "Play a sound of your own on another instrument.",
     "generate": "Make new music with a trained cell.",
     "accompany": "Accompany a voice by instruments.",
+    "export": "Write a trained cell into one file, for another machine.",
+    "import": "Put a cell that bench export wrote into a folder.",
     "report": "Compare the runs in one or several folders.",
     "compare": "Whether one run is worse than another, system by system.",
     "score": "Score a folder of audio against another.",
