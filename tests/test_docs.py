@@ -220,8 +220,8 @@ def test_command_lines_are_right(
         context = _parsed(words)
         given = dict(context.params)
         if context.command.name in ("run", "plan") and not given["config_file"]:
-            for name in ("form", "json_flag"):
-                given.pop(name)
+            for name in ("form", "json_flag", "calibrate"):
+                given.pop(name, None)
             for config in _configs(given):
                 if config.dataset == "starlet" and not STRANGERS & set(config.methods):
                     make_plan(config, registry())

@@ -13,7 +13,7 @@ class Job:
     """One worker process. ``needs`` are keys of jobs that must have ended well before."""
 
     key: str
-    kind: str  # index | prepare | resolve | train | evaluate | compare
+    kind: str  # index | device | prepare | resolve | calibrate | train | evaluate | compare
     label: str  # for people
     folder: Path  # holds its log, and its answer as KIND.json
     data: dict[str, Any]  # JSON-able

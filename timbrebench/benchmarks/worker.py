@@ -125,6 +125,25 @@ def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     return {"cells": cells}
 
 
+def calibrate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """Seconds a step of some stages of a cell, by key; one that fails is left out."""
+    from timbrebench.benchmarks.calibrating import seconds_per_step
+    from timbrebench.benchmarks.session import Session, use_threads
+
+    events.enter("calibrate")
+    use_threads(job["threads"])
+    session, found = Session(job["data"]["cell"]), {}
+    for plan in job["data"]["stages"]:
+        stage, precision = session.stage(plan["name"]), session.cell["precision"]
+        try:
+            seconds = seconds_per_step(stage, plan["memory"], precision, session.device)
+        except Exception:  # of one stage: the others' times stand
+            traceback.print_exc()
+        else:
+            found[plan["key"]] = seconds
+    return {"seconds_per_step": found}
+
+
 def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """One stage, from its checkpoint if it has one."""
     from timbrebench.benchmarks.limits import enforce, judged
@@ -273,6 +292,7 @@ JOBS: dict[str, Callable[[Mapping[str, Any], Events], dict[str, Any]]] = {
     "device": device,
     "prepare": prepare,
     "resolve": resolve,
+    "calibrate": calibrate,
     "train": train,
     "evaluate": evaluate,
     "compare": compare,

@@ -1,6 +1,6 @@
 """``bench plan``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -23,13 +23,17 @@ COLUMNS = ("method", "seed", "status", "stages", "steps", "batch")
 @suite_options
 @run_options
 @memory_options
+@click.option("--calibrate", is_flag=True, help="Time a few steps of each model on the device.")
 @json_option
-def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -> int:
+def command(
+    as_json: bool, suite: str | None, scale: str | None, calibrate: bool, **given: Any
+) -> int:
     """Show what a run would do: its cells, each ready, done or impossible.
 
     Steps of a FLOPs budget are counted by tracing, once; a second plan is read from the cache.
     With --gpu-memory or --host-memory each stage's peak is traced, and the largest micro-batch
-    that fits is shown: a batch of 4×2 is four parts of two examples.
+    that fits is shown: a batch of 4×2 is four parts of two examples. With --calibrate the time of
+    training is told, as long as one job runs at a time; estimates and scores come on top.
     """
     from timbrebench.benchmarks.limits import memory_limits
     from timbrebench.benchmarks.plan import make_plan
@@ -45,8 +49,8 @@ def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -
     plans = {part: make_plan(config, registry()) for part, config in configs.items()}
     device = next(iter(configs.values())).device
     limits = memory_limits(execution, device)
-    columns = (*COLUMNS, "planned" if limits else "flops")
-    shown = {part: _shown(plan, out, limits) for part, plan in plans.items()}
+    columns = (*COLUMNS, "planned" if limits else "flops", *(["training"] if calibrate else []))
+    shown = {part: _shown(plan, out, limits, calibrate) for part, plan in plans.items()}
     if as_json:
         print_json(shown if suite else shown[""])
     else:
@@ -61,19 +65,24 @@ def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -
     return 1 if "failed" in statuses else 0
 
 
-def _shown(plan: Any, out: Any, limits: Any) -> dict[str, Any]:
+def _shown(plan: Any, out: Any, limits: Any, calibrate: bool) -> dict[str, Any]:
+    from timbrebench.benchmarks.calibrating import stage_seconds
     from timbrebench.benchmarks.store import Store
     from timbrebench.benchmarks.tracing import stage_plans
 
     traced = stage_plans(plan, limits)
-    rows = [_row(cell, traced.get(cell.key, {}), Store(out)) for cell in plan.cells]
+    seconds = stage_seconds(plan, traced) if calibrate else {}
+    rows = [_row(cell, traced.get(cell.key, {}), Store(out), seconds) for cell in plan.cells]
     tasks = [t.name for t in plan.cells[0].tasks]
     models = {s["key"] for t in traced.values() for s in t.get("stages", [])}
     known = {"out": str(out), "tasks": tasks, "cells": rows, "unprepared": plan.unprepared}
-    return known | {"models": len(models), "memory": limits.record}
+    whole = {"models": len(models), "memory": limits.record}
+    return known | whole | ({"train_seconds": _sum(seconds.values())} if calibrate else {})
 
 
-def _row(cell: Any, traced: Mapping[str, Any], store: Any) -> dict[str, Any]:
+def _row(
+    cell: Any, traced: Mapping[str, Any], store: Any, seconds: Mapping[str, float | None]
+) -> dict[str, Any]:
     from timbrebench.benchmarks.store import read_or_none
 
     stages = traced.get("stages", [])
@@ -93,7 +102,14 @@ def _row(cell: Any, traced: Mapping[str, Any], store: Any) -> dict[str, Any]:
         "flops": float(flops) if stages else None,
         "memory": [s["memory"] for s in stages],
         "sampling": traced.get("sampling"),
+        "train_seconds": _sum([seconds.get(s["key"]) for s in stages]),
     }
+
+
+def _sum(seconds: Iterable[float | None]) -> float | None:
+    """None where one is not known."""
+    found = list(seconds)
+    return sum(s or 0.0 for s in found) if found and None not in found else None
 
 
 def _brief(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,11 +119,19 @@ def _brief(row: Mapping[str, Any]) -> dict[str, Any]:
         brief["stages"] = f"{row['stages'][0]} and {len(row['stages']) - 1} more"
     brief["batch"] = [_parts(*each) for each in zip(row["batch"], row["memory"], strict=True)]
     planned = [m["planned_bytes"] for m in row["memory"]]
+    if row["train_seconds"] is not None:
+        brief["training"] = _duration(row["train_seconds"])
     brief["planned"] = [bytes_text(count) for count in planned if count is not None]
     for name in ("steps", "batch", "planned"):
         if len(set(brief[name])) == 1:
             brief[name] = brief[name][0]
     return brief
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _parts(batch: int, memory: Mapping[str, Any]) -> str:
@@ -125,6 +149,8 @@ def _tell(plan: Any, shown: Mapping[str, Any]) -> None:
     click.echo(f"Budget of a cell: {budget.amount:g} {budget.kind}, {plan.config.precision}.")
     cells, models = len(shown["cells"]), shown["models"]
     click.echo(f"{_count(cells, 'cell')}, {_count(models, 'model')} to train between them.")
+    if (seconds := shown.get("train_seconds")) is not None:
+        click.echo(f"Training takes about {_duration(seconds)} in all, one model after the other.")
     for row in shown["cells"]:
         if row["reason"]:
             click.echo(f"{row['method']}, seed {row['seed']}: {row['status']}: {row['reason']}")

@@ -64,7 +64,8 @@ class _Running:
         files.write_json(spec, described)
         threads = {n: str(self.threads) for n in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         # What is kept would count where memory is limited.
-        keeps = self.job.kind == "train" and not self.job.data.get("memory", {}).get("host")
+        trains = self.job.kind in ("train", "calibrate")
+        keeps = trains and not self.job.data.get("memory", {}).get("host")
         extra = threads | WAITING | (ALLOCATOR if keeps else {})
         with self.log.open("ab") as log:
             return subprocess.Popen(
