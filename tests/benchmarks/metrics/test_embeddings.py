@@ -8,6 +8,7 @@ import torch
 
 from timbrebench.benchmarks.metrics.logmel import LogMel, windows_of
 from timbrebench.benchmarks.metrics.vggish import VGGish
+from timbrebench.benchmarks.metrics.vggish_net import Convolution
 from timbrebench.core import weights
 from timbrebench.core.errors import BenchError, CannotMeasure, MissingData
 from timbrebench.core.files import sha256_of
@@ -82,3 +83,16 @@ def test_vggish_equals_torchvggish(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     found = VGGish(NoOptions()).embed(clip)
     assert found.shape == (3, 128)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("channels", [1, 6])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_its_convolutions_equal_torchs(channels: int, pooled: bool) -> None:
+    torch.manual_seed(0)
+    layer = Convolution(channels, 5, pooled).double()
+    maps = torch.randn(2, 8, 12, channels, dtype=torch.float64)
+    with torch.no_grad():
+        expected = layer._conv_forward(maps.permute(0, 3, 1, 2), layer.weight, layer.bias).relu()
+        expected = torch.nn.functional.max_pool2d(expected, 2) if pooled else expected
+        found = layer(maps).permute(0, 3, 1, 2)
+    torch.testing.assert_close(found, expected)
