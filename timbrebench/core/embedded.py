@@ -19,7 +19,7 @@ from timbrebench.core.memo import Memo
 from timbrebench.core.records import Clip
 from timbrebench.core.statistics import FEWEST, jackknife_interval
 
-_REMEMBERED = 1024  # clips of an embedding
+_REMEMBERED = 2048  # clips of an embedding: all stems of starlet are about a thousand
 GROUPS = 20  # of clips, left out one after the other, where there are more clips
 
 
