@@ -26,6 +26,15 @@ class Chosen:
     embedding_values: Mapping[str, Any] = field(default_factory=dict)
 
 
+def chosen_metric(choice: Mapping[str, Any]) -> Chosen:
+    """The metric of a record (benchmarks.records): its embedding is the first input."""
+    entry = registry().find("metric", choice["name"])
+    if not entry.info.embedding:
+        return Chosen(entry, choice["values"])
+    name, values = choice["inputs"][:2]
+    return Chosen(entry, choice["values"], registry().find("embedding", name), values)
+
+
 def create_metric(chosen: Chosen) -> Any:
     """The metric, ready to measure. Heavy."""
     if chosen.embedding is None:

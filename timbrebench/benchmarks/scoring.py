@@ -9,7 +9,7 @@ import numpy as np
 
 from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.evidence import write_evidence
-from timbrebench.benchmarks.measure import Chosen
+from timbrebench.benchmarks.measure import Chosen, chosen_metric
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.store import Store, read_or_none
 from timbrebench.core import files
@@ -233,15 +233,6 @@ class Scorer:
 
         rows, reason = measure.ask(measured)
         return _all(entry, None, "", "failed", reason) if rows is None else rows
-
-
-def chosen_metric(choice: Mapping[str, Any]) -> Chosen:
-    """The metric of a record (benchmarks.records): its embedding is the first input."""
-    entry = registry().find("metric", choice["name"])
-    if not entry.info.embedding:
-        return Chosen(entry, choice["values"])
-    name, values = choice["inputs"][:2]
-    return Chosen(entry, choice["values"], registry().find("embedding", name), values)
 
 
 def score_file(choice: Mapping[str, Any]) -> str:

@@ -10,12 +10,11 @@ from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.choices import check_owners, choose_metrics, parse_words
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.degradations import DEGRADATIONS
-from timbrebench.benchmarks.measure import Chosen
+from timbrebench.benchmarks.measure import Chosen, chosen_metric
 from timbrebench.benchmarks.parallel import run_all
 from timbrebench.benchmarks.plan import data_root as root_of
 from timbrebench.benchmarks.records import metric_record
 from timbrebench.benchmarks.references import References
-from timbrebench.benchmarks.scoring import chosen_metric
 from timbrebench.benchmarks.session import open_dataset
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Progress

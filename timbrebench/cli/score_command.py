@@ -86,8 +86,8 @@ def _words(metrics: tuple[str, ...], embeddings: tuple[str, ...]) -> tuple[str, 
 def _chosen(words: tuple[str, ...], options: tuple[str, ...]) -> list[Any]:
     from timbrebench.benchmarks.choices import check_owners, choose_metrics
     from timbrebench.benchmarks.config import RunConfig
+    from timbrebench.benchmarks.measure import chosen_metric
     from timbrebench.benchmarks.records import metric_record
-    from timbrebench.benchmarks.scoring import chosen_metric
     from timbrebench.core.records import Task
     from timbrebench.core.registry import registry
 

@@ -35,8 +35,14 @@ GREY_BELOW = 2  # vectors a dimension: a covariance from fewer says little
 
 def gaussian(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vectors [n, d], n ≥ 2 → (mean [d], unbiased covariance [d, d]), in float64."""
+    from scipy.linalg.blas import dgemm
+
     vectors = np.asarray(vectors, np.float64)
-    return vectors.mean(axis=0), np.atleast_2d(np.cov(vectors, rowvar=False))
+    mean = vectors.mean(axis=0)
+    centred = (vectors - mean).T
+    # By SciPy's BLAS as the eigenvalues are: NumPy's has threads of its own, and the two wait
+    # for a core in turns (15 ms instead of 1 for 1,000 vectors of 128 dimensions).
+    return mean, dgemm(1 / (len(vectors) - 1), centred, centred, trans_b=True)
 
 
 def frechet_distance(
@@ -49,16 +55,27 @@ def frechet_distance(
 class DistanceTo:
     """The Fréchet distance to one Gaussian, of which what can be computed once is.
 
-    tr (Σ1 Σ2)^½ is the sum of the roots of the eigenvalues of Σ1^½ Σ2 Σ1^½, which is symmetric:
-    unlike a matrix root of Σ1 Σ2 it is always real, also where a covariance is singular.
+    tr (Σ1 Σ2)^½ is the sum of the roots of the eigenvalues of Lᵀ Σ2 L, where Σ1 = L Lᵀ. It is
+    symmetric: unlike a matrix root of Σ1 Σ2 its roots are always real. L is Cholesky's factor,
+    or, where Σ1 is singular and has none, its symmetric root.
     """
 
     def __init__(self, mean: np.ndarray, cov: np.ndarray) -> None:
         self.mean, self.cov = np.asarray(mean, np.float64), np.asarray(cov, np.float64)
 
     def __call__(self, mean: np.ndarray, cov: np.ndarray) -> float:
-        product = self._root @ np.asarray(cov, np.float64) @ self._root
-        return self._distance(mean, float(np.trace(cov)), product)
+        return self._distance(mean, float(np.trace(cov)), self._eigenvalues(cov))
+
+    def _eigenvalues(self, cov: np.ndarray) -> np.ndarray:
+        """Those of Σ2 Σ1 [d]."""
+        from scipy.linalg import LinAlgError, eigvalsh
+
+        cov = np.asarray(cov, np.float64)
+        try:
+            # The driver reduces by Cholesky's factor and is in no need of eigenvectors.
+            return eigvalsh(cov, self.cov, type=2, driver="gv", check_finite=False)
+        except LinAlgError:
+            return np.linalg.eigvalsh(self._root @ cov @ self._root)
 
     def of_vectors(self, vectors: np.ndarray) -> float:
         """The distance of a set of vectors [n, d], n ≥ 2."""
@@ -70,10 +87,11 @@ class DistanceTo:
         # eigenvalues of X Σ1 Xᵀ, which is n × n.
         mean = vectors.mean(axis=0)
         scaled = (vectors - mean) / np.sqrt(n - 1)
-        return self._distance(mean, float(np.square(scaled).sum()), scaled @ self.cov @ scaled.T)
+        values = np.linalg.eigvalsh(scaled @ self.cov @ scaled.T)
+        return self._distance(mean, float(np.square(scaled).sum()), values)
 
-    def _distance(self, mean: np.ndarray, trace: float, product: np.ndarray) -> float:
-        shared = np.sqrt(np.linalg.eigvalsh(product).clip(min=0)).sum()
+    def _distance(self, mean: np.ndarray, trace: float, eigenvalues: np.ndarray) -> float:
+        shared = np.sqrt(eigenvalues.clip(min=0)).sum()
         between = np.square(self.mean - mean).sum()
         return max(0.0, float(between + np.trace(self.cov) + trace - 2 * shared))
 
