@@ -290,8 +290,9 @@ def memory_lines(folder: Path) -> list[str]:
         words = ["--reference", str(sides[0]), "--estimate", str(sides[1])]
         script = (
             "import resource, sys; from timbrebench.cli import main; "
+            "from timbrebench.core.memory import peak_rss; "
             f"main({['score', *words, '--metrics', 'fad_logmel', '--json']!r}); "
-            "own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
+            "own = peak_rss() // 1024; "  # ru_maxrss inherits the parent's
             "child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss; "
             "print(own, child, file=sys.stderr)"
         )
