@@ -9,6 +9,7 @@ from timbrebench.benchmarks.config import (
     RunConfig,
     check,
     parse_budget,
+    parse_fractions,
     parse_option,
     parse_seeds,
     read_toml,
@@ -181,3 +182,18 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(BenchError, match=r"is no TOML"):
         read_toml(tmp_path / "bytes.toml")
+
+
+def test_shares_of_a_budget() -> None:
+    assert parse_fractions(["2/8", "0.5", "1", "1/4"]) == ("1/4", "1/2", "1")
+    for wrong in ([], ["0"], ["3/2"], ["-1/4"], ["half"], ["1/0"]):
+        with pytest.raises(BenchError, match="takes shares of the budget"):
+            parse_fractions(wrong)
+
+
+def test_whole_steps_of_a_share() -> None:
+    few = RunConfig(budget=Budget("steps", 3))
+    assert [few.budget_of(f, 1).amount for f in ("1/4", "1/2", "1")] == [1, 1, 3]
+    assert RunConfig().budget_of("1/2", 4) == Budget("flops", 1.2e13)
+    with pytest.raises(BenchError, match="what a budget is for"):
+        check(RunConfig(budget_per="task"))

@@ -50,6 +50,35 @@ def test_a_plan_is_the_same_each_time(plugins: Registry, config) -> None:
     assert [c.key for c in one.cells] == [c.key for c in other.cells]
 
 
+def test_shares_of_the_budget_are_cells_of_their_own_where_anything_is_trained(
+    plugins: Registry, config
+) -> None:
+    asked = config(
+        "learner", "player", budget=Budget("steps", 10), budget_fractions=("1/4", "1/2", "1")
+    )
+    plan = make_plan(asked, plugins)
+    found = [(c.method.label, c.fraction, c.budget.amount) for c in plan.cells if c.trains]
+    assert found == [("learner", "1/4", 2), ("learner", "1/2", 5), ("learner", "1", 10)]
+    assert [c.method.label for c in plan.cells if not c.trains] == ["player"]
+    assert len({c.key for c in plan.cells}) == len({c.place for c in plan.cells}) == 4
+    whole = make_plan(config("learner", budget=Budget("steps", 10)), plugins).cells[0]
+    assert whole.key == plan.cells[2].key and whole.place == plan.cells[2].place
+
+
+def test_a_budget_for_each_direction(plugins: Registry, config) -> None:
+    known = {"budget": Budget("flops", 6.0), "tasks": ("bell:bow", "bow:bell", "generate:bow")}
+    (of_system,) = make_plan(config("learner", **known), plugins).cells
+    (of_direction,) = make_plan(config("learner", budget_per="direction", **known), plugins).cells
+    assert (of_system.budget.amount, of_direction.budget.amount) == (6.0, 12.0)
+    (maker,) = make_plan(
+        config(
+            "maker", budget_per="direction", budget=Budget("flops", 6.0), tasks=("generate:bow",)
+        ),
+        plugins,
+    ).cells
+    assert maker.budget.amount == 6.0
+
+
 CHANGES = {
     "a training option": {"options": {"learner": {"width": 9}, "player": {"width": 9}}},
     "a sampling option": {"options": {"learner": {"steps": 9}, "player": {"steps": 9}}},

@@ -105,7 +105,8 @@ CLASSES |= dict.fromkeys(("bounded", "to_tests", "to_all"), Peaks)
 def metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     """These metrics are the only ones that there are."""
     entries = [Entry("metric", i, (), "nowhere:Nothing", "d", "1", "code") for i in INFOS.values()]
-    monkeypatch.setattr(scoring, "registry", lambda: Registry(tuple(entries)))
+    for module in (scoring, measure):
+        monkeypatch.setattr(module, "registry", lambda: Registry(tuple(entries)))
 
     def create(chosen: Chosen) -> Any:
         if chosen.entry.name == "uncreated":

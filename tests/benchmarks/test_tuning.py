@@ -115,7 +115,7 @@ class Leaves:
 @pytest.fixture(autouse=True)
 def nothing_to_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     """The methods exist in name only: they have no stages. To describe the machine takes time."""
-    monkeypatch.setattr(runners, "stage_plans", lambda plan: {})
+    monkeypatch.setattr(runners, "stage_plans", lambda plan, limits: {})
     monkeypatch.setattr(runners.environment, "describe", dict)
 
 

@@ -13,7 +13,7 @@ import torch
 from timbrebench.core.interfaces import Method, MethodInfo, Stage, StageContext, Trained
 from timbrebench.core.mel import preset
 from timbrebench.core.options import describe
-from timbrebench.core.overlap import run_sliced
+from timbrebench.core.overlap import at_once
 from timbrebench.core.records import Clip, Corpus, Mels, Task
 from timbrebench.core.registry import OURS, registry
 from timbrebench.core.seeds import generator
@@ -140,9 +140,7 @@ def expect_same(ones: list[np.ndarray], others: list[np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)
-def test_an_item_is_made_alike_in_any_company(
-    case: Case, ready: Callable[[Case], Method], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_item_is_made_alike_in_any_company(case: Case, ready: Callable[[Case], Method]) -> None:
     method = ready(case)
     for task in case.tasks:
         call = calls_of(method, task)
@@ -150,8 +148,7 @@ def test_an_item_is_made_alike_in_any_company(
         backwards = call([1, 0])
         expect_same(first, backwards[1])
         expect_same(second, backwards[0])
-        with monkeypatch.context() as patch:
-            patch.setitem(run_sliced.__kwdefaults__, "batch", 1)
+        with at_once(1):
             expect_same(first, call([0])[0])
             expect_same(second, call([1])[0])
         for one, other in zip(first, second, strict=True):  # else nothing was compared

@@ -4,8 +4,9 @@ import dataclasses
 import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class RunConfig:
     controls: bool = True  # those that need no training join every run
     preset: str = "quick"
     budget: Budget | None = None  # none: the preset's
+    budget_per: str = "system"  # system | direction: each task that a system does adds as much
+    budget_fractions: tuple[str, ...] = ("1",)  # each method is trained with each of them
     split: str = ""
     data_root: str = ""
     device: str = "cpu"
@@ -52,6 +55,14 @@ class RunConfig:
             return Budget("examples", PAPER_EXAMPLES)
         return Budget("flops", QUICK_FLOPS)
 
+    def budget_of(self, fraction: str, directions: int) -> Budget:
+        """A share ('1/4') of what a system with so many tasks has; whole steps and examples."""
+        times = max(1, directions) if self.budget_per == "direction" else 1
+        amount = float(Fraction(fraction) * times * Fraction(self.spent.amount))
+        if self.spent.kind in ("steps", "examples"):
+            amount = max(1.0, amount // 1)
+        return Budget(self.spent.kind, amount)
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -67,6 +78,7 @@ class Execution:
 
 PRESETS = ("quick", "paper")
 SCORED = ("test", "valid")
+BUDGETED = ("system", "direction")
 
 
 def check(config: RunConfig) -> RunConfig:
@@ -75,6 +87,8 @@ def check(config: RunConfig) -> RunConfig:
         raise UnknownName("preset", config.preset, PRESETS)
     if config.score_on not in SCORED:
         raise UnknownName("split to score on", config.score_on, SCORED)
+    if config.budget_per not in BUDGETED:
+        raise UnknownName("what a budget is for", config.budget_per, BUDGETED)
     if config.precision not in PRECISIONS:
         raise UnknownName("precision", config.precision, PRECISIONS)
     if not re.fullmatch(r"cpu|cuda(:\d+)?", config.device):
@@ -114,6 +128,20 @@ def parse_seeds(words: Sequence[Any]) -> tuple[int, ...]:
         raise BenchError(f"--seeds takes whole numbers, not '{told}'.", hint="Like 0,1,2") from None
 
 
+def parse_fractions(words: Sequence[Any]) -> tuple[str, ...]:
+    """Shares of a budget, over 0 and at most 1, each once and in lowest terms: '2/8' is '1/4'."""
+    try:
+        found = [Fraction(str(word)) for word in words]
+    except (ValueError, ZeroDivisionError):
+        found = []
+    if not found or not all(0 < share <= 1 for share in found):
+        told = ",".join(map(str, words))
+        raise BenchError(
+            f"--budget-fractions takes shares of the budget, not '{told}'.", hint="Like 1/4,1/2,1"
+        )
+    return tuple(dict.fromkeys(map(str, found)))
+
+
 def parse_option(text: str) -> tuple[str, str, str]:
     """'palette.width=32' → ('palette', 'width', '32')."""
     left, equals, value = text.partition("=")
@@ -141,7 +169,11 @@ def parse_budget(kind: str, text: str) -> Budget:
 
 # ------------------------------------------------------------------ bench.toml
 
-_LISTS = {"methods", "metrics", "tasks", "seeds"}
+_LISTS: Mapping[str, Callable[[list[Any]], tuple[Any, ...]]] = {
+    **{name: lambda words: tuple(map(str, words)) for name in ("methods", "metrics", "tasks")},
+    "seeds": parse_seeds,
+    "budget_fractions": parse_fractions,
+}
 _KINDS: Mapping[str, tuple[Any, str]] = {
     "controls": (bool, "true or false"),
     "max_seconds": (int | float, "a number"),
@@ -187,7 +219,7 @@ def _toml_field(path: Path, key: str, value: Any) -> dict[str, Any]:
     if name in _LISTS:
         words = split_list(value) if isinstance(value, str) else value
         words = words if isinstance(words, list) else [words]
-        return {name: parse_seeds(words) if name == "seeds" else tuple(map(str, words))}
+        return {name: _LISTS[name](words)}
     kind, told = _KINDS.get(name, (str, "text"))
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise BenchError(f"{path}: {key} is {told}, not '{value}'.")

@@ -21,6 +21,7 @@ from timbrebench.benchmarks.precision import resolve_precision
 from timbrebench.benchmarks.tasks import choose_tasks, why_impossible
 from timbrebench.core import corpora, files
 from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.interfaces import MethodInfo
 from timbrebench.core.manifest import Entry
 from timbrebench.core.records import Budget, Corpus, Task
 from timbrebench.core.registry import Registry, create
@@ -49,6 +50,7 @@ class Cell:
     trains: bool
     control: bool
     supervision: str
+    fraction: str = "1"  # of the run's budget, which is its own
     impossible: str = ""  # the reason, if it is
 
     @property
@@ -62,7 +64,8 @@ class Cell:
     def place(self) -> str:
         """What a table has one row for: a newer cell of the same place replaces an older."""
         tasks = ",".join(t.name for t in self.tasks)
-        return f"{self.method.label}|{self.dataset.label}|{tasks}|{self.seed}"
+        share = "" if self.fraction == "1" else f"|{self.fraction}"
+        return f"{self.method.label}|{self.dataset.label}|{tasks}|{self.seed}{share}"
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,10 @@ def make_plan(config: RunConfig, registry: Registry) -> Plan:
     methods = choose_methods(registry, config, tasks)
     vocoder = choose(registry, "vocoder", config.vocoder, config)
     cells = [
-        _cell(registry, config, corpus, tasks, dataset, vocoder, method, seed)
+        _cell(registry, config, corpus, tasks, dataset, vocoder, method, seed, fraction)
         for method in methods
         for seed in config.seeds
+        for fraction in (config.budget_fractions if method[0].info.trains else ("1",))
     ]
     metrics = tuple(choose_metrics(registry, config, tasks))
     stems = {path for track in corpus.tracks for path in track.stems.values()}
@@ -127,6 +131,7 @@ def _cell(
     vocoder: tuple[Entry, Choice],
     method: tuple[Entry, Choice],
     seed: int,
+    fraction: str,
 ) -> Cell:
     entry, choice = method
     info, mel = entry.info, mel_of(entry, choice.values)
@@ -138,7 +143,8 @@ def _cell(
         fingerprint=corpus.fingerprint,
         tasks=tasks,
         seed=seed,
-        budget=config.spent,
+        budget=config.budget_of(fraction, _directions(info, tasks)),
+        fraction=fraction,
         precision=config.precision,
         vocoder=vocoder[1] if mel else NO_VOCODER,
         max_seconds=config.max_seconds,
@@ -148,6 +154,11 @@ def _cell(
         supervision=info.supervision,
         impossible=why_impossible(info, tasks, corpus, config.score_on) or _unfit(vocoder[0], mel),
     )
+
+
+def _directions(info: MethodInfo, tasks: tuple[Task, ...]) -> int:
+    """Tasks that a method itself does: derived ones are sums of others."""
+    return len({direct for t in tasks if t.kind in info.kinds for direct in t.direct})
 
 
 def _unfit(vocoder: Entry, mel: str) -> str:

@@ -1,5 +1,6 @@
 """``bench plan``."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -94,6 +95,8 @@ def _row(
         "cell": cell.key,
         "method": cell.method.label,
         "seed": cell.seed,
+        "budget": dataclasses.asdict(cell.budget) if cell.trains else None,
+        "fraction": cell.fraction,
         "status": "impossible" if cell.impossible else broken or status,
         "reason": cell.impossible or traced.get("error", ""),
         "stages": [s["name"] for s in stages],
@@ -146,7 +149,10 @@ def _tell(plan: Any, shown: Mapping[str, Any]) -> None:
     told = ", ".join(f"{n} {s}" for s, n in counts.items())
     click.echo(f"{plan.corpus.name}: {told} tracks; tasks {', '.join(shown['tasks'])}.")
     budget = plan.config.spent
-    click.echo(f"Budget of a cell: {budget.amount:g} {budget.kind}, {plan.config.precision}.")
+    parts = ", ".join(plan.config.budget_fractions)
+    shares = "" if parts == "1" else f", its shares {parts}"
+    told = f"{budget.amount:g} {budget.kind}{shares}, {plan.config.precision}"
+    click.echo(f"Budget of a {plan.config.budget_per}: {told}.")
     cells, models = len(shown["cells"]), shown["models"]
     click.echo(f"{_count(cells, 'cell')}, {_count(models, 'model')} to train between them.")
     if (seconds := shown.get("train_seconds")) is not None:

@@ -14,6 +14,7 @@ from timbrebench.benchmarks.config import (
     Execution,
     RunConfig,
     parse_budget,
+    parse_fractions,
     parse_option,
     parse_seeds,
     split_list,
@@ -61,6 +62,11 @@ _OPTIONS = [
     click.option("--examples", help="Budget: training examples a cell."),
     click.option("--flops", help="Budget: training FLOPs a cell."),
     click.option("--train-time", help="Budget: training time a cell, like 10m."),
+    click.option("--budget-per", help="system (default), or direction: as much for each task."),
+    click.option(
+        "--budget-fractions",
+        help="Train each method with these shares of its budget too: 1/4,1/2,1.",
+    ),
     click.option("--split", help="'all', 'valid=ID,…;test=ID,…', or 'seed=N'."),
     click.option("--data-root", help="Where the data is; or TIMBREBENCH_DATA."),
     click.option("--device", help="cpu (default), cuda, cuda:1, …"),
@@ -104,8 +110,7 @@ def build(given: dict[str, Any]) -> tuple[RunConfig, Path, Execution]:
     for name in ("methods", "metrics", "tasks"):
         words = _words(given.pop(name))
         fields |= {name: words} if words else {}
-    seeds = given.pop("seeds")
-    fields |= {"seeds": parse_seeds(split_list(seeds))} if seeds else {}
+    fields |= _lists(given)
     fields |= {name: value for name, value in given.items() if value is not None}
     execution = _execution(fields)
     config = configs.check(RunConfig(**fields))
@@ -167,8 +172,7 @@ def build_suite(
     suite = info.build(asked)
     if budget := _budget(given).get("budget"):
         suite = suites.with_budget(suite, budget)
-    seeds = given.pop("seeds")
-    given["seeds"] = parse_seeds(split_list(seeds)) if seeds else None
+    given |= _lists(given)
     folder = name if asked.scale == "quick" else f"{name}-{asked.scale}"
     out = given.pop("out") or Path("runs") / folder
     fields = {field: value for field, value in given.items() if value is not None}
@@ -186,6 +190,13 @@ def _execution(fields: dict[str, Any]) -> Execution:
     execution = Execution(**{name: fields.pop(name) for name in names})
     check_memory(execution)
     return execution
+
+
+def _lists(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields that are comma lists; takes them out of the others."""
+    parsers = {"seeds": parse_seeds, "budget_fractions": parse_fractions}
+    said = {name: given.pop(name) for name in parsers}
+    return {name: parsers[name](split_list(text)) for name, text in said.items() if text}
 
 
 def _words(texts: tuple[str, ...]) -> tuple[str, ...]:
