@@ -3,6 +3,7 @@ of their outcomes."""
 
 import errno
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.benchmarks.limits import MemoryLimits
 from timbrebench.benchmarks.plan import Plan, make_plan
 from timbrebench.benchmarks.runner import Listener, Result, Runner
-from timbrebench.benchmarks.store import Store, read_run
+from timbrebench.benchmarks.store import Store, VerifiedModels, read_run
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
 from timbrebench.core.registry import Registry
@@ -318,3 +319,47 @@ def test_a_disk_that_fills_up_is_one_line(run, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(runners.files, "write_json", full)
     with pytest.raises(BenchError, match=r"cannot write to .*: No space left on device"):
         run("player")
+
+
+# ---------------------------------------------------------------------------- large grids
+
+_opened: list[str] | None = None  # what a test counts; a hook cannot be taken away again
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and _opened is not None:
+        _opened.append(str(arguments[0]))
+
+
+def test_a_finished_grid_is_gone_over_by_a_few_files_a_cell(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cell.json and result.json of each, and nothing is written but run.json."""
+    sys.addaudithook(_hear)
+    opens = {}
+    for count in (5, 25):
+        seeds = tuple(range(count))
+        run("player", "noise", seeds=seeds)
+        monkeypatch.setattr(sys.modules[__name__], "_opened", [])
+        _, executor = run("player", "noise", seeds=seeds)
+        opens[count] = [p for p in _opened or [] if str(tmp_path) in p]
+        monkeypatch.setattr(sys.modules[__name__], "_opened", None)
+        assert executor.ran == []
+    assert (len(opens[25]) - len(opens[5])) / (2 * 20) <= 2
+    assert not [p for p in opens[25] if "/cells/" in p and ".part-" in p]
+
+
+def test_weights_are_hashed_again_where_they_were_touched(tmp_path: Path) -> None:
+    store, key = Store(tmp_path), "key"
+    weights = store.model(key) / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"whole")
+    files.write_json(store.model(key) / "stage.json", {"sha256": files.sha256_of(weights)})
+    models = VerifiedModels.of(store)
+    assert models.done(store, key) and not models.done(store, "another")
+    models.keep(store)
+    assert VerifiedModels.of(store).known == models.known
+    weights.write_bytes(b"wrong")
+    assert not VerifiedModels.of(store).done(store, key)
+    (store.model(key) / "stage.json").unlink()
+    assert not models.done(store, key)

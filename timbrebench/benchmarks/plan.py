@@ -1,6 +1,7 @@
 """From names to cells: what a run will do, and for each cell whether it can. Light."""
 
 import dataclasses
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Cell:
     fraction: str = "1"  # of the run's budget, which is its own
     impossible: str = ""  # the reason, if it is
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         training = [dataclasses.astuple(self.budget), self.precision] if self.trains else []
         parts = [self.method.identity, self.fingerprint, [t.name for t in self.tasks], self.seed]

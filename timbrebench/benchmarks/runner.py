@@ -15,9 +15,9 @@ from timbrebench.benchmarks.records import dataset_record, describe, metric_reco
 from timbrebench.benchmarks.store import (
     SCHEMA,
     Store,
+    VerifiedModels,
     cell_rows,
     read_or_none,
-    stage_done,
     write_scores,
 )
 from timbrebench.benchmarks.tracing import stage_plans
@@ -82,6 +82,10 @@ class Runner:
         self.sampling: dict[str, dict[str, Any]] = {}  # cell key → slices at once
         self.memory = memory_limits(limits, plan.config.device)
         self.broken: dict[str, Outcome] = {}  # cell key → why it could not be planned
+        self.cells = {f"cell:{c.key}": c for c in plan.cells}  # by job key
+        self.asked = [files.digest(metric_record(m)) for m in plan.metrics]
+        self.models = VerifiedModels.of(store)
+        self.changed = False  # whether anything that scores are shown from has been written
         self.result = Result()
 
     def run(self) -> Result:
@@ -90,6 +94,7 @@ class Runner:
             self._prepare()
             self._trace()
             for job, outcome in self.executor.run(self._jobs(), self.listen):
+                self.changed = True
                 self._record(job, outcome)
             self._finish()
         return self.result
@@ -135,14 +140,15 @@ class Runner:
                 continue
             record = describe(cell, self.plan.config)
             self._write_cell(cell, record)
-            for stage in self.stages.get(cell.key, []):
-                if not stage_done(self.store, stage["key"]):
-                    jobs.setdefault(stage["key"], self._train_job(cell, record, stage))
-            untrained = [s for s in self.stages.get(cell.key, []) if s["key"] in jobs]
-            if not untrained and (result := self._scored(cell)):
+            stages = self.stages.get(cell.key, [])
+            lacking = [s for s in stages if not self.models.done(self.store, s["key"])]
+            for stage in lacking:
+                jobs.setdefault(stage["key"], self._train_job(cell, record, stage))
+            if not lacking and (result := self._scored(cell)):
                 self._note(cell, "ok", result)
             else:
                 jobs[f"cell:{cell.key}"] = self._evaluate_job(cell, record)
+        self.models.keep(self.store)
         return list(jobs.values())
 
     def _train_job(self, cell: Cell, record: dict[str, Any], stage: dict[str, Any]) -> Job:
@@ -201,8 +207,7 @@ class Runner:
     def _scored(self, cell: Cell) -> dict[str, Any] | None:
         """The result of a cell that is done with just these metrics."""
         result = self._old_result(cell)
-        asked = [files.digest(metric_record(m)) for m in self.plan.metrics]
-        done = result.get("status") == "ok" and result.get("metrics") == asked
+        done = result.get("status") == "ok" and result.get("metrics") == self.asked
         return result if done else None
 
     def _old_result(self, cell: Cell) -> dict[str, Any]:
@@ -215,8 +220,7 @@ class Runner:
 
     def _record(self, job: Job, outcome: Outcome) -> None:
         if job.kind == "evaluate":
-            cell = next(c for c in self.plan.cells if f"cell:{c.key}" == job.key)
-            self._write_result(cell, outcome)
+            self._write_result(self.cells[job.key], outcome)
         self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
 
     def _write_result(self, cell: Cell, outcome: Outcome) -> None:
@@ -232,12 +236,12 @@ class Runner:
             "outcome": answer.get("outcome", {}),
             "failed_items": answer.get("failed_items", 0),
             "scores": answer.get("scores", []),
-            "metrics": [files.digest(metric_record(m)) for m in self.plan.metrics],
+            "metrics": self.asked,
         }
         folder = self.store.cell(cell.key)
         if not (folder / "cell.json").exists():
             self._write_cell(cell, describe(cell, self.plan.config))
-        files.write_json(folder / "result.json", result)
+        self._write_if_other(folder / "result.json", result)
 
     def _note(self, cell: Cell, status: str, answer: Mapping[str, Any]) -> None:
         self.result.statuses[cell.key] = status
@@ -246,7 +250,14 @@ class Runner:
     def _write_cell(self, cell: Cell, record: Mapping[str, Any]) -> None:
         """cell.json names the stages before they are trained: a killed run's are in use."""
         stages = [s["key"] for s in self.stages.get(cell.key, [])]
-        files.write_json(self.store.cell(cell.key) / "cell.json", {**record, "stages": stages})
+        path = self.store.cell(cell.key) / "cell.json"
+        self._write_if_other(path, {**record, "stages": stages})
+
+    def _write_if_other(self, path: Path, value: Any) -> None:
+        """Of a finished grid thousands of files stay as they are, and so do its scores."""
+        if read_or_none(path) != value:
+            files.write_json(path, value)
+            self.changed = True
 
     def _finish(self) -> None:
         for cell in self.plan.cells:
@@ -255,6 +266,8 @@ class Runner:
             elif cell.key not in self.result.statuses:
                 self._write_result(cell, Outcome("interrupted", reason="stopped by the user"))
         self._write_run()
+        if not self.changed and (self.store.root / "scores.csv").is_file():
+            return
         keys = dict.fromkeys(files.read_json(self.store.run_file)["cells"].values())
         name = self.store.root.name
         write_scores(self.store, (row for key in keys for row in cell_rows(self.store, name, key)))
@@ -290,6 +303,7 @@ class Runner:
         old = self.store.read_run() if self.store.run_file.exists() else {}
         place = f"{self.part.name}|" if self.part else ""  # parts of a suite may share the others
         cells = old.get("cells", {}) | {place + c.place: c.key for c in self.plan.cells}
+        self.changed = self.changed or cells != old.get("cells")
         corpus = environment.describe_corpus(self.plan.corpus)
         run = {
             "schema": SCHEMA,

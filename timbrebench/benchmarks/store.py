@@ -1,6 +1,7 @@
 """The run folder: where everything is, how it is written, and how it is read again.
 
 run.json            the last configuration, environment, and the cells that the folder shows
+.verified.json      which models were found whole
 models/KEY/         stage.json, model.safetensors, curve.jsonl, log.txt (checkpoint.pt while
                     it trains)
 cells/KEY/          cell.json, result.json, log.txt, estimates.json, estimates/TASK/TRACK.flac,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from timbrebench.core.layouts import SuiteRecord
 
 SCHEMA = 1
+_VERIFIED = ".verified.json"
 _UNWRITABLE = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
     *(errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG),
@@ -131,6 +133,38 @@ def stage_done(store: Store, key: str) -> bool:
     record = read_or_none(store.model(key) / "stage.json")
     weights = store.model(key) / "model.safetensors"
     return bool(record) and weights.is_file() and files.sha256_of(weights) == record.get("sha256")
+
+
+@dataclass
+class VerifiedModels:
+    """Which models were found whole, so that weights that have not been touched since are not
+    read again: model → [size, time of the last change]. Who loads them hashes them anyway."""
+
+    known: dict[str, list[int]]
+
+    @classmethod
+    def of(cls, store: Store) -> "VerifiedModels":
+        return cls(read_or_none(store.root / _VERIFIED) or {})
+
+    def done(self, store: Store, key: str) -> bool:
+        """:func:`stage_done`, from memory where it can be."""
+        try:
+            state = (store.model(key) / "model.safetensors").stat()
+        except OSError:
+            return False
+        seen = [state.st_size, state.st_mtime_ns]
+        if self.known.get(key) == seen and (store.model(key) / "stage.json").is_file():
+            return True
+        if not stage_done(store, key):
+            return False
+        self.known[key] = seen
+        return True
+
+    def keep(self, store: Store) -> None:
+        """For the next run."""
+        path = store.root / _VERIFIED
+        if self.known and read_or_none(path) != self.known:
+            files.write_json(path, self.known)
 
 
 # ------------------------------------------------------------------ rows

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ def write_html(
         task_warnings=[b for b in summary.warnings if (b.dataset, b.task) not in headline],
         unbeaten=_unbeaten(summary),
         colours=drawing.colours(summary.systems),
-        **pictures(summary, _stages(runs, owned)),
+        **pictures(summary, _trainings(runs, owned)),
     )
     write_text(path, text)
 
@@ -209,11 +210,30 @@ def _stages(
     runs: Sequence[RunRecord], owned: Mapping[System, list[Evidence]]
 ) -> list[tuple[str, StageRecord]]:
     """(who uses it, stage), each stage once: those that share one are named together."""
-    known = {key: stage for run in reversed(runs) for key, stage in run.stages.items()}
     users: dict[str, dict[str, None]] = {}
     for system, cells in owned.items():
         for evidence in cells:
             name = system.label + (f", seed {evidence.cell.seed}" if len(cells) > 1 else "")
             for key in evidence.cell.stages:
                 users.setdefault(key, {})[name] = None
+    known = _known(runs)
     return [(" + ".join(names), known[key]) for key, names in users.items() if key in known]
+
+
+def _trainings(
+    runs: Sequence[RunRecord], owned: Mapping[System, list[Evidence]]
+) -> dict[str, list[StageRecord]]:
+    """'who uses it: stage' → its trainings, one a seed."""
+    users: dict[str, dict[str, None]] = {}
+    for system, cells in owned.items():
+        for key in (key for evidence in cells for key in evidence.cell.stages):
+            users.setdefault(key, {})[system.label] = None
+    known, found = _known(runs), defaultdict(list)
+    for key, names in users.items():
+        if key in known:
+            found[f"{' + '.join(names)}: {known[key].name}"].append(known[key])
+    return dict(found)
+
+
+def _known(runs: Sequence[RunRecord]) -> dict[str, StageRecord]:
+    return {key: stage for run in reversed(runs) for key, stage in run.stages.items()}

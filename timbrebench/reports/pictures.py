@@ -1,6 +1,6 @@
 """The figures of a page, as what it holds of them: a URI, a title, words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,15 +20,15 @@ class Picture:
     alt: str
 
 
-def pictures(summary: Summary, stages: Sequence[tuple[str, StageRecord]]) -> dict[str, Any]:
-    """All figures of a page by the template's names for them; ``stages`` as (who uses it, it)."""
+def pictures(summary: Summary, trainings: Mapping[str, Sequence[StageRecord]]) -> dict[str, Any]:
+    """All figures of a page by the template's names for them; ``trainings`` by what is said of a
+    stage, one a seed."""
     colours = drawing.colours(summary.systems)
 
     def draw_map(table: Table) -> bytes | None:
         return plots.timbre_content_map(table, colours, summary.choices)
 
     costs = {table.dataset: table for table in summary.costs}
-    named = [(f"{who}: {stage.name}", stage) for who, stage in stages]
     return {
         "maps": _drawn(summary.headline, draw_map, "map"),
         "task_maps": _drawn(summary.tables, draw_map, "map"),
@@ -44,7 +44,8 @@ def pictures(summary: Summary, stages: Sequence[tuple[str, StageRecord]]) -> dic
             for heat in one.maps
             if (picture := _heat_map(heat))
         },
-        "losses": _picture(plots.loss_curves(named), "Loss", "Loss by step for every stage"),
+        "losses": _picture(plots.loss_curves(trainings), "Loss", "Loss by step for every stage"),
+        "undrawn": max(0, len(trainings) - plots.MOST_PANELS),
     }
 
 

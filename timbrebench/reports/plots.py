@@ -1,5 +1,6 @@
 """The figures of a report, as SVG: timbre against content, quality against compute, loss."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 CURVE_POINTS = 240  # a longer curve is thinned: a page shows no more
 PANELS = 3  # a row
+MOST_PANELS, MOST_SEEDS = 24, 5  # of loss: more can be read by nobody, and take minutes to draw
 
 
 @dataclass(frozen=True)
@@ -250,30 +252,37 @@ def _by_method(
 # ---------------------------------------------------------------------------- loss
 
 
-def loss_curves(stages: Sequence[tuple[str, StageRecord]]) -> bytes | None:
-    """Training (thin) and validation (thick) loss by step: a panel for each named stage."""
-    drawable = [(name, stage) for name, stage in stages if _series(stage, "loss")[0]]
+def loss_curves(trainings: Mapping[str, Sequence[StageRecord]]) -> bytes | None:
+    """Training (thin) and validation (thick) loss by step: a panel for each name, of up to
+    MOST_PANELS, with the trainings of up to MOST_SEEDS seeds."""
+    some = list(trainings.items())[:MOST_PANELS]
+    drawn_of = {name: [s for s in of if _series(s, "loss")[0]][:MOST_SEEDS] for name, of in some}
+    drawable = [(name, stages) for name, stages in drawn_of.items() if stages]
     if not drawable:
         return None
     with style():
         rows = -(-len(drawable) // PANELS)
         drawn = figure(10.5, 2.5 * rows)
         panels = list(drawn.subplots(rows, PANELS, squeeze=False).flat)
-        for axes, (name, stage) in zip(panels, drawable, strict=False):
-            _draw_curve(axes, stage)
+        for axes, (name, stages) in zip(panels, drawable, strict=False):
+            _draw_curves(axes, stages)
             axes.set_title(shortened(name, 44), fontsize=9, loc="left")
         for axes in panels[len(drawable) :]:
             axes.set_visible(False)
         return to_svg(drawn)
 
 
-def _draw_curve(axes: "Axes", stage: StageRecord) -> None:
-    steps, losses = _series(stage, "loss")
-    axes.plot(steps, losses, color=INK, lw=0.8, label="train")
-    valid_steps, valid = _series(stage, "valid_loss")
-    axes.plot(valid_steps, valid, color="#d55e00", lw=1.6, marker=".", ms=3, label="valid")
+def _draw_curves(axes: "Axes", stages: Sequence[StageRecord]) -> None:
+    least = math.inf
+    for number, stage in enumerate(stages):
+        train, valid = ("train", "valid") if number == 0 else (None, None)  # one legend for all
+        steps, losses = _series(stage, "loss")
+        axes.plot(steps, losses, color=INK, lw=0.8, label=train)
+        valid_steps, values = _series(stage, "valid_loss")
+        axes.plot(valid_steps, values, color="#d55e00", lw=1.6, marker=".", ms=3, label=valid)
+        least = min([least, *losses, *values])
     axes.set_xlabel("step")
-    if min([*losses, *valid]) > 0:
+    if least > 0:
         log_axis(axes, "y")
     axes.grid(True)
     axes.legend(loc="upper right", fontsize=8)
