@@ -88,6 +88,12 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - started, answer
 
 
+def best(call: Callable[[], Any]) -> tuple[float, Any]:
+    """The shortest of three, for what is over soon: a machine is rarely alone."""
+    times, answers = zip(*(timed(call) for _ in range(3)), strict=True)
+    return min(times), answers[0]
+
+
 # ---------------------------------------------------------------------------- VGGish
 
 
@@ -198,8 +204,8 @@ def frechet_rows() -> Iterator[list[str]]:
         two = gaussian(1.2 * rng.standard_normal((2 * dimension, dimension)) @ mix + 0.1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            slow, expected = timed(lambda one=one, two=two: theirs(None, *one, *two))
-        fast, found = timed(lambda one=one, two=two: frechet_distance(*one, *two))
+            slow, expected = best(lambda one=one, two=two: theirs(None, *one, *two))
+        fast, found = best(lambda one=one, two=two: frechet_distance(*one, *two))
         apart = abs(found - float(np.real(expected))) / found
         yield row(f"Fréchet distance, d = {dimension}, against `sqrtm`", slow, fast, f"{apart:.1e}")
 
