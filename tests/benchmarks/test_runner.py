@@ -349,6 +349,24 @@ def test_a_finished_grid_is_gone_over_by_a_few_files_a_cell(
     assert not [p for p in opens[25] if "/cells/" in p and ".part-" in p]
 
 
+def test_a_kill_before_the_scores_are_written_is_made_good(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run writes a cell's result and dies: the third has no job, and the scores."""
+    run("player")
+
+    def killed(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(runners, "write_scores", killed)
+        run("player", "noise")
+    stale = (tmp_path / "run" / "scores.csv").read_text()
+    _, executor = run("player", "noise")
+    assert executor.ran == []
+    assert "noise" not in stale and "noise" in (tmp_path / "run" / "scores.csv").read_text()
+
+
 def test_weights_are_hashed_again_where_they_were_touched(tmp_path: Path) -> None:
     store, key = Store(tmp_path), "key"
     weights = store.model(key) / "model.safetensors"

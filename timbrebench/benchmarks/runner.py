@@ -85,7 +85,6 @@ class Runner:
         self.cells = {f"cell:{c.key}": c for c in plan.cells}  # by job key
         self.asked = [files.digest(metric_record(m)) for m in plan.metrics]
         self.models = VerifiedModels.of(store)
-        self.changed = False  # whether anything that scores are shown from has been written
         self.result = Result()
 
     def run(self) -> Result:
@@ -93,8 +92,10 @@ class Runner:
             self._write_run()
             self._prepare()
             self._trace()
-            for job, outcome in self.executor.run(self._jobs(), self.listen):
-                self.changed = True
+            jobs = self._jobs()
+            if jobs:
+                self.store.outdated.touch()
+            for job, outcome in self.executor.run(jobs, self.listen):
                 self._record(job, outcome)
             self._finish()
         return self.result
@@ -256,8 +257,8 @@ class Runner:
     def _write_if_other(self, path: Path, value: Any) -> None:
         """Of a finished grid thousands of files stay as they are, and so do its scores."""
         if read_or_none(path) != value:
+            self.store.outdated.touch()  # first: a kill may come between the two
             files.write_json(path, value)
-            self.changed = True
 
     def _finish(self) -> None:
         for cell in self.plan.cells:
@@ -266,12 +267,18 @@ class Runner:
             elif cell.key not in self.result.statuses:
                 self._write_result(cell, Outcome("interrupted", reason="stopped by the user"))
         self._write_run()
-        if not self.changed and (self.store.root / "scores.csv").is_file():
+        if self._shown():
             return
         keys = dict.fromkeys(files.read_json(self.store.run_file)["cells"].values())
         name = self.store.root.name
         write_scores(self.store, (row for key in keys for row in cell_rows(self.store, name, key)))
         self._compare(list(keys))
+        self.store.outdated.unlink(missing_ok=True)
+
+    def _shown(self) -> bool:
+        """Whether the folder's scores are those of its cells, also after a kill."""
+        both = [self.store.root / f"scores.{form}" for form in ("csv", "jsonl")]
+        return not self.store.outdated.exists() and all(path.is_file() for path in both)
 
     def _compare(self, keys: Sequence[str]) -> None:
         """The declared comparisons of all cells that the folder shows, again where a score has
@@ -303,7 +310,8 @@ class Runner:
         old = self.store.read_run() if self.store.run_file.exists() else {}
         place = f"{self.part.name}|" if self.part else ""  # parts of a suite may share the others
         cells = old.get("cells", {}) | {place + c.place: c.key for c in self.plan.cells}
-        self.changed = self.changed or cells != old.get("cells")
+        if cells != old.get("cells"):
+            self.store.outdated.touch()
         corpus = environment.describe_corpus(self.plan.corpus)
         run = {
             "schema": SCHEMA,

@@ -2,6 +2,7 @@
 
 run.json            the last configuration, environment, and the cells that the folder shows
 .verified.json      which models were found whole
+.outdated           there while cells may have changed that scores and comparisons know nothing of
 models/KEY/         stage.json, model.safetensors, curve.jsonl, log.txt (checkpoint.pt while
                     it trains)
 cells/KEY/          cell.json, result.json, log.txt, estimates.json, estimates/TASK/TRACK.flac,
@@ -67,6 +68,11 @@ class Store:
     @property
     def comparisons(self) -> Path:
         return self.root / "comparisons.json"
+
+    @property
+    def outdated(self) -> Path:
+        """There while cells may have changed that the folder's scores do not know of."""
+        return self.root / ".outdated"
 
     @property
     def run_file(self) -> Path:

@@ -9,12 +9,13 @@ over the batch): neighbours then agree where they overlap.
 import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
+Value = TypeVar("Value")
 Listen = Callable[[int, int], None]  # (slices done, slices in all)
 
 _listener: ContextVar[Listen | None] = ContextVar("listener", default=None)
@@ -22,24 +23,23 @@ AT_ONCE = 8  # slices that a function is given, unless memory is short
 _at_once: ContextVar[int] = ContextVar("at_once", default=AT_ONCE)
 
 
-@contextlib.contextmanager
-def watched(listen: Listen) -> Iterator[None]:
+def watched(listen: Listen) -> contextlib.AbstractContextManager[None]:
     """Within the block, ``listen`` is called after each batch of slices of :func:`run_sliced`."""
-    token = _listener.set(listen)
-    try:
-        yield
-    finally:
-        _listener.reset(token)
+    return _set(_listener, listen)
+
+
+def at_once(count: int) -> contextlib.AbstractContextManager[None]:
+    """Within the block, :func:`run_sliced` gives at most so many slices to its function."""
+    return _set(_at_once, count)
 
 
 @contextlib.contextmanager
-def at_once(count: int) -> Iterator[None]:
-    """Within the block, :func:`run_sliced` gives at most so many slices to its function."""
-    token = _at_once.set(count)
+def _set(variable: ContextVar[Value], value: Value) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _at_once.reset(token)
+        variable.reset(token)
 
 
 def slices(frames: int, size: int, overlap: int) -> list[int]:

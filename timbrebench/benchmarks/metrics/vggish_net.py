@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 _POOL = 0
 _WIDTHS = (64, _POOL, 128, _POOL, 256, 256, _POOL, 512, 512, _POOL)
-_TOGETHER = 8  # windows: what is on the way then stays in a core's cache
+_TOGETHER = 8  # windows: no slower than more, in less memory
 
 # Of one dimension: Bᵀ on 6 inputs, G on 3 weights, Aᵀ on 6 products to 4 outputs.
 _INPUT = torch.tensor(
