@@ -8,8 +8,15 @@ import pytest
 
 from timbrebench.benchmarks import limits
 from timbrebench.benchmarks.config import Execution
-from timbrebench.benchmarks.limits import WORKSPACE, MemoryLimits, judged, memory_limits, usable
+from timbrebench.benchmarks.limits import (
+    WORKSPACE,
+    MemoryLimits,
+    allowance,
+    judged,
+    memory_limits,
+)
 from timbrebench.core.errors import BenchError
+from timbrebench.core.ways import Allowance
 
 GIB = 2**30
 
@@ -45,10 +52,11 @@ def test_wrong_words_are_found_before_anything_starts() -> None:
 
 def test_what_tensors_may_take() -> None:
     own = 200 * 2**20
-    assert usable({"gpu": GIB, "host": None}, "cpu", own) == GIB - WORKSPACE
-    assert usable({"gpu": None, "host": GIB}, "cpu", own) == GIB - own
-    assert usable({"gpu": GIB, "host": GIB // 2}, "cpu", own) == GIB // 2 - own
-    assert usable({"gpu": None, "host": None}, "cpu", own) is None
+    assert allowance({"gpu": GIB, "host": None}, "cpu", own) == Allowance(GIB, WORKSPACE)
+    assert allowance({"gpu": None, "host": GIB}, "cpu", own) == Allowance(GIB, own)
+    assert allowance({"gpu": GIB, "host": GIB}, "cpu", own) == Allowance(GIB, own)
+    assert allowance({"gpu": GIB, "host": None}, "cuda", own) == Allowance(GIB, WORKSPACE)
+    assert allowance({"gpu": None, "host": None}, "cpu", own) is None
 
 
 def test_a_phase_is_judged_by_what_was_enforced() -> None:

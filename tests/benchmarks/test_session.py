@@ -13,7 +13,7 @@ from timbrebench.benchmarks.worker import _parameters
 from timbrebench.core.footprint import training_peak
 from timbrebench.core.records import Budget
 from timbrebench.core.registry import registry
-from timbrebench.core.ways import NeedsMore, Way, padded
+from timbrebench.core.ways import Allowance, NeedsMore, Way, padded
 
 SMALL = {"widths": "8/16", "patch": "8"}
 
@@ -49,7 +49,7 @@ def test_a_budget_of_memory_splits_the_batch_and_changes_no_key(sessions) -> Non
     plan = session.plan({"gpu": (whole + least) // 2 + WORKSPACE, "host": None})
     (split,) = plan["stages"]
     assert split["memory"]["micro_batch"] < plain["memory"]["micro_batch"] == 4
-    assert least <= split["memory"]["planned_bytes"] < whole
+    assert least <= split["memory"]["planned_bytes"] - WORKSPACE < whole
     assert split["key"] == plain["key"]
     with pytest.raises(NeedsMore, match=r"bow does not fit: needs at least .* MiB"):
         session.plan({"gpu": least - 1 + WORKSPACE, "host": None})
@@ -60,9 +60,12 @@ def test_the_part_that_batch_norm_sees_is_in_the_key(sessions) -> None:
     (plain,) = session.stage_plans()
     assert plain["memory"]["batch_norm"]
     peak = padded(training_peak(session.stages[0], Way(8)))
-    (split,) = session.stage_plans(peak - 1)
+    (split,) = session.stage_plans(Allowance(peak - 1))
     assert split["memory"]["micro_batch"] < 8
-    assert split["key"] != plain["key"]
+    least = padded(training_peak(session.stages[0], Way(1, recompute=True)))
+    (again,) = session.stage_plans(Allowance(least))
+    assert again["memory"]["recompute"]
+    assert len({plain["key"], split["key"], again["key"]}) == 3
 
 
 def test_tasks_that_a_method_does_not_do_are_not_estimated(sessions) -> None:

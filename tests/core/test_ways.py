@@ -4,7 +4,16 @@ import pytest
 
 from timbrebench.core.errors import BenchError
 from timbrebench.core.units import bytes_text, parse_bytes
-from timbrebench.core.ways import MARGIN, NeedsMore, Way, divisors, fitting, ways_down
+from timbrebench.core.ways import (
+    MARGIN,
+    Allowance,
+    NeedsMore,
+    Way,
+    divisors,
+    fitting,
+    padded,
+    ways_down,
+)
 
 
 class Peaks:
@@ -31,7 +40,7 @@ class Peaks:
     ],
 )
 def test_the_largest_part_that_fits(budget: float, expected: Way) -> None:
-    way, planned = fitting(Peaks(), 24, int(budget) + 1)
+    way, planned = fitting(Peaks(), 24, Allowance(int(budget) + 1), "it")
     assert way == expected
     assert planned <= budget + 1
 
@@ -40,18 +49,25 @@ def test_recomputation_takes_the_largest_that_fits_too() -> None:
     def peak(way: Way) -> int:
         return way.micro_batch if way.recompute else 1000
 
-    assert fitting(peak, 8, 5)[0] == Way(4, recompute=True)
+    assert fitting(peak, 8, Allowance(5), "it")[0] == Way(4, recompute=True)
 
 
 def test_the_most_usual_case_is_traced_once() -> None:
     peaks = Peaks()
-    fitting(peaks, 64, 10_000)
+    fitting(peaks, 64, Allowance(10_000), "it")
     assert peaks.asked == [Way(64)]
 
 
 def test_what_never_fits_says_what_it_needs() -> None:
-    with pytest.raises(NeedsMore, match="needs at least 116 B"):  # 105 and the margin
-        fitting(Peaks(), 24, 100)
+    """105 bytes and the margin, and what the job takes beside; 110 without recomputation."""
+    for beside, recompute, told in ((0, True, 116), (7, True, 123), (0, False, 122)):
+        with pytest.raises(NeedsMore, match=f"stage does not fit: needs at least {told} B"):
+            fitting(Peaks(), 24, Allowance(100, beside), "stage", recompute)
+
+
+def test_what_is_beside_the_tensors_is_planned_with_them() -> None:
+    assert fitting(Peaks(), 24, Allowance(382, 7), "it") == (Way(24), padded(340) + 7)
+    assert fitting(Peaks(), 24, Allowance(381, 7), "it")[0] == Way(12)
 
 
 def test_ways_down_end_with_recomputation() -> None:

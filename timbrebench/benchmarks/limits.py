@@ -10,7 +10,7 @@ from timbrebench.benchmarks.apart import ask_device
 from timbrebench.benchmarks.config import Execution
 from timbrebench.core.errors import BenchError
 from timbrebench.core.units import parse_bytes
-from timbrebench.core.ways import Way, divisors, ways_down
+from timbrebench.core.ways import Allowance, Way, divisors, ways_down
 
 # cuBLAS keeps buffers of its own in the allocator's memory: 32 MiB on Hopper, 8 before.
 WORKSPACE = 32 * 2**20
@@ -96,14 +96,13 @@ def lower_sampling(sampling: Mapping[str, Any]) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------------------- in a worker
 
 
-def usable(limits: Mapping[str, int | None], device: str, own: int | None) -> int | None:
-    """What the tensors of a job may take together. ``own``: what the process has without them."""
-    found = []
-    if limits.get("gpu") is not None:
-        found.append(limits["gpu"] - WORKSPACE)  # type: ignore[operator]
-    if limits.get("host") is not None and device == "cpu":
-        found.append(limits["host"] - (own or 0))  # type: ignore[operator]
-    return min(found, default=None)
+def allowance(limits: Mapping[str, int | None], device: str, own: int | None) -> Allowance | None:
+    """Of the limits the one that leaves the tensors of a job least. ``own``: what the process has
+    without them."""
+    gpu, host = limits.get("gpu"), limits.get("host") if device == "cpu" else None
+    known = [(gpu, WORKSPACE), (host, own or 0)]
+    found = [Allowance(limit, beside) for limit, beside in known if limit is not None]
+    return min(found, key=lambda each: each.limit - each.beside, default=None)
 
 
 def enforce(limits: Mapping[str, int | None], device: str) -> str:

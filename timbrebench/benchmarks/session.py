@@ -1,14 +1,14 @@
 """A cell inside a worker: its description turned back into corpus, method and stages. Heavy."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from timbrebench.benchmarks.limits import usable
+from timbrebench.benchmarks.limits import allowance
 from timbrebench.benchmarks.references import References
 from timbrebench.core import corpora, files
 from timbrebench.core.errors import BenchError
@@ -21,7 +21,7 @@ from timbrebench.core.overlap import AT_ONCE
 from timbrebench.core.records import Budget, Corpus, Task
 from timbrebench.core.registry import create, registry
 from timbrebench.core.splits import apply_split
-from timbrebench.core.ways import NeedsMore, Way, fitting
+from timbrebench.core.ways import Allowance, Way, fitting
 
 
 def open_dataset(data: Mapping[str, Any]) -> Dataset:
@@ -105,11 +105,10 @@ class Session:
         """``stages``: each with its share of the budget in whole steps, its way of training within
         the limits of memory, and its key; ``sampling``: slices at once. NeedsMore where a stage
         fits into no way."""
-        budget = usable(limits, self.device, own_data())
-        return {"stages": self.stage_plans(budget), "sampling": self._sampling(budget)}
+        allowed = allowance(limits, self.device, own_data())
+        return {"stages": self.stage_plans(allowed), "sampling": self._sampling(allowed)}
 
-    def stage_plans(self, budget: int | None = None) -> list[dict[str, Any]]:
-        """``budget``: bytes that a stage's tensors may take."""
+    def stage_plans(self, allowed: Allowance | None = None) -> list[dict[str, Any]]:
         total = sum(s.share for s in self.stages)
         plans: dict[str, dict[str, Any]] = {}
         for stage in self.stages:
@@ -123,33 +122,33 @@ class Session:
                 "batch_size": batch,
                 "share": stage.share / total,
                 **resolve_steps(self.budget.kind, amount, batch, flops),
-                "memory": self._memory(stage, budget),
+                "memory": self._memory(stage, allowed),
             }
             plans[stage.name] = plan | {"key": self._stage_key(stage, plan)}
         return list(plans.values())
 
-    def _memory(self, stage: Stage, budget: int | None) -> dict[str, Any]:
-        """How the steps of a stage are done within a budget."""
+    def _memory(self, stage: Stage, allowed: Allowance | None) -> dict[str, Any]:
+        """How the steps of a stage are done within what is allowed."""
         batch = stage.recipe.batch_size
         way, planned = Way(batch), None
-        if budget is not None:
+        if allowed is not None:
             depends = [self.stage(name) for name in stage.depends]
-            peak = functools.partial(_peak, stage, self.cell["precision"], depends)
-            try:
-                way, planned = fitting(peak, batch, budget)
-            except NeedsMore as error:
-                raise NeedsMore(error.least, stage.name) from None
+
+            def peak(way: Way) -> int:
+                return training_peak(stage, way, self.cell["precision"], depends)
+
+            way, planned = fitting(peak, batch, allowed, stage.name)
         return {**asdict(way), "planned_bytes": planned, "batch_norm": has_batch_norm(stage)}
 
-    def _sampling(self, budget: int | None) -> dict[str, Any]:
-        """Slices that a network is given at once, within a budget."""
-        if budget is None or not self.stages:
+    def _sampling(self, allowed: Allowance | None) -> dict[str, Any]:
+        """Slices that a network is given at once, within what is allowed."""
+        if allowed is None or not self.stages:
             return {"slices": AT_ONCE, "planned_bytes": None}
 
         def peak(way: Way) -> int:
             return sampling_peak(self.stages, way.micro_batch, self.cell["precision"])
 
-        way, planned = fitting(peak, AT_ONCE, budget)
+        way, planned = fitting(peak, AT_ONCE, allowed, "sampling", recompute=False)
         return {"slices": way.micro_batch, "planned_bytes": planned}
 
     def _stage_key(self, stage: Stage, plan: Mapping[str, Any]) -> str:
@@ -186,14 +185,11 @@ class Session:
 
 
 def _seen_by_batch_norm(plan: Mapping[str, Any]) -> list[int]:
-    """The micro-batch, where it decides the weights and is not the whole batch."""
+    """The way of training, where it decides the weights: BatchNorm's statistics are those of what
+    is held at once, and are taken twice where it is recomputed."""
     memory = plan["memory"]
-    split = memory["micro_batch"] < plan["batch_size"]
-    return [memory["micro_batch"]] if split and memory["batch_norm"] else []
-
-
-def _peak(stage: Stage, precision: str, depends: Sequence[Stage], way: Way) -> int:
-    return training_peak(stage, way, precision, depends)
+    way = [memory["micro_batch"], memory["recompute"]]
+    return way if memory["batch_norm"] and way != [plan["batch_size"], False] else []
 
 
 # A FLOPs budget ends here at the latest: a very small network would spend it for days.

@@ -21,29 +21,44 @@ class Way:
     recompute: bool = False
 
 
+@dataclass(frozen=True)
+class Allowance:
+    """Bytes that a job may take, and those of them that it takes beside its tensors."""
+
+    limit: int
+    beside: int = 0
+
+
 def padded(peak: int) -> int:
     """What is planned for a traced peak."""
     return math.ceil(MARGIN * peak)
 
 
-def fitting(peak_of: Callable[[Way], int], batch: int, budget: int) -> tuple[Way, int]:
-    """(the way with the largest micro-batch within a budget of bytes, its planned bytes): a plain
-    one if there is any. NeedsMore where none fits."""
-    planned = functools.cache(lambda way: padded(peak_of(way)))
-    for recompute in (False, True):
-        ways = [Way(size, recompute) for size in divisors(batch)]
-        if way := _first(ways, lambda way: planned(way) <= budget):
+def fitting(
+    peak_of: Callable[[Way], int],
+    batch: int,
+    allowance: Allowance,
+    what: str,
+    recompute: bool = True,
+) -> tuple[Way, int]:
+    """(the way with the largest micro-batch that is allowed, its planned bytes): a plain one if
+    there is any, then, unless there is no ``recompute``, one with recomputation. NeedsMore, which
+    names ``what`` it is of, where none fits."""
+    planned = functools.cache(lambda way: padded(peak_of(way)) + allowance.beside)
+    least = []
+    for again in (False, True) if recompute else (False,):
+        ways = [Way(size, again) for size in divisors(batch)]
+        if way := _first(ways, lambda way: planned(way) <= allowance.limit):
             return way, planned(way)
-    raise NeedsMore(min(planned(Way(1, recompute)) for recompute in (False, True)))
+        least.append(planned(ways[-1]))
+    raise NeedsMore(what, min(least))
 
 
 class NeedsMore(BenchError):
     """No way of training fits into a budget."""
 
-    def __init__(self, least: int, stage: str = "") -> None:
-        told = f"{stage} does not fit" if stage else "does not fit"
-        super().__init__(f"{told}: needs at least {bytes_text(least)}")
-        self.least = least
+    def __init__(self, what: str, least: int) -> None:
+        super().__init__(f"{what} does not fit: needs at least {bytes_text(least)}")
 
 
 def ways_down(way: Way, batch: int) -> list[Way]:
