@@ -53,8 +53,8 @@ def test_wrong_words_are_found_before_anything_starts() -> None:
 def test_what_tensors_may_take() -> None:
     own = 200 * 2**20
     assert allowance({"gpu": GIB, "host": None}, "cpu", own) == Allowance(GIB, WORKSPACE)
-    assert allowance({"gpu": None, "host": GIB}, "cpu", own) == Allowance(GIB, own)
-    assert allowance({"gpu": GIB, "host": GIB}, "cpu", own) == Allowance(GIB, own)
+    assert allowance({"gpu": None, "host": GIB}, "cpu", own) == Allowance(GIB, WORKSPACE + own)
+    assert allowance({"gpu": GIB, "host": GIB}, "cpu", own) == Allowance(GIB, WORKSPACE + own)
     assert allowance({"gpu": GIB, "host": None}, "cuda", own) == Allowance(GIB, WORKSPACE)
     assert allowance({"gpu": None, "host": None}, "cpu", own) is None
 

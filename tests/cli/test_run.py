@@ -227,6 +227,14 @@ def test_methods_that_fail_in_training_end_alone(
     assert "no sign of life for 15 s" in told
 
 
+def test_what_cannot_be_timed_says_why(strangers: dict[str, str], data: Path) -> None:
+    words = ["--methods", "stumbles", "--no-controls", "--steps", "20", "--tasks", "bell:bow"]
+    code, told = bench(strangers, "plan", *command(data, data / "run", *words)[4:], "--calibrate")
+    assert code == 0, told
+    assert "Not timed: faulty: RuntimeError: this method stumbles over values" in told
+    assert "Training takes" not in told
+
+
 def test_a_breach_of_the_memory_budget_is_backed_off_from_and_told(
     strangers: dict[str, str], data: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from timbrebench.benchmarks.limits import WORKSPACE
 from timbrebench.core.footprint import brief_training, training_peak
 from timbrebench.core.interfaces import Stage
 from timbrebench.core.mel import PRESETS
@@ -16,8 +17,6 @@ from timbrebench.testing import tiny_corpus
 
 TASKS = {"ddim": Task("generate", "bow"), "double": Task("pair", "bell", "bow")}
 LONG = pytest.mark.acceptance
-# Its second stage takes 75 MB of scratch memory beside 379 MB of tensors: oneDNN's, on a CPU.
-SCRATCH = pytest.mark.xfail(reason="a tenth is too little for its scratch memory", strict=True)
 CASES = [
     pytest.param("cross", {"widths": "16/32", "blocks": "1"}, Way(2)),
     pytest.param("cross", {}, Way(2), marks=LONG),
@@ -26,7 +25,7 @@ CASES = [
     pytest.param("palette", {}, Way(2, recompute=True), marks=LONG),
     pytest.param("regress", {}, Way(8), marks=LONG),
     pytest.param("ldm", {}, Way(32), marks=LONG),
-    pytest.param("ldm", {"variant": "published"}, Way(16), marks=[LONG, SCRATCH]),
+    pytest.param("ldm", {"variant": "published"}, Way(16), marks=LONG),
     pytest.param("ddim", {}, Way(8), marks=LONG),
     pytest.param("double", {}, Way(4, recompute=True), marks=LONG),
 ]
@@ -62,4 +61,4 @@ def test_the_plan_is_what_is_taken(
         way_of = Way(min(way.micro_batch, stage.recipe.batch_size), way.recompute)
         traced = training_peak(stage, way_of)
         assert traced == pytest.approx(training_peak(stage, way_of, fake=False), rel=0.01)
-        assert 0.9 * traced < profiled_peak(stage, way_of) <= padded(traced)
+        assert 0.9 * traced < profiled_peak(stage, way_of) <= padded(traced) + WORKSPACE

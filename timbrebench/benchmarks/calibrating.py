@@ -1,7 +1,8 @@
 """How long a plan's training takes on the device that will train: a few steps of each model."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from timbrebench.benchmarks.apart import run_apart
@@ -9,6 +10,7 @@ from timbrebench.benchmarks.plan import Plan
 from timbrebench.benchmarks.records import describe
 
 if TYPE_CHECKING:
+    from timbrebench.benchmarks.jobs import Outcome
     from timbrebench.core.interfaces import Stage
     from timbrebench.core.learner import Batch
 
@@ -16,24 +18,37 @@ DEADLINE = 600.0  # seconds for a cell's models
 LEAST_SECONDS, MOST_STEPS = 2.0, 8  # of the steps that are timed
 
 
-def stage_seconds(plan: Plan, traced: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
-    """Stage key → seconds of its training: its own budget, or its steps at the speed of a few of
-    them; None where these failed. A model that several cells share is timed once."""
-    found: dict[str, float | None] = {}
+@dataclass
+class Times:
+    """How long stages train, by their keys."""
+
+    seconds: dict[str, float | None] = field(default_factory=dict)  # None where it failed
+    reasons: dict[str, str] = field(default_factory=dict)  # why
+
+
+def stage_seconds(plan: Plan, traced: Mapping[str, Mapping[str, Any]]) -> Times:
+    """Of each stage its own budget, or its steps at the speed of a few of them. A model that
+    several cells share is timed once."""
+    found = Times()
     for cell in plan.cells:
         stages = traced.get(cell.key, {}).get("stages", [])
-        found |= {s["key"]: s["seconds"] for s in stages if s["seconds"] is not None}
-        new = [s for s in stages if s["key"] not in found]
+        found.seconds |= {s["key"]: s["seconds"] for s in stages if s["seconds"] is not None}
+        new = [s for s in stages if s["key"] not in found.seconds]
         if new:
             data = {"cell": describe(cell, plan.config), "stages": new}
-            answer = run_apart("calibrate", data, DEADLINE).answer
-            speeds = answer.get("seconds_per_step", {})
-            found |= {s["key"]: _times(speeds.get(s["key"]), s["steps"]) for s in new}
+            outcome = run_apart("calibrate", data, DEADLINE)
+            _add(found, new, outcome)
     return found
 
 
-def _times(seconds: float | None, steps: int) -> float | None:
-    return None if seconds is None else seconds * steps
+def _add(times: Times, stages: Sequence[Mapping[str, Any]], outcome: "Outcome") -> None:
+    speeds = outcome.answer.get("seconds_per_step", {})
+    failed = outcome.answer.get("failed", {})
+    for stage in stages:
+        key = stage["key"]
+        times.seconds[key] = speeds[key] * stage["steps"] if key in speeds else None
+        if key not in speeds:
+            times.reasons[key] = f"{stage['name']}: {failed.get(key, outcome.reason)}"
 
 
 # ---------------------------------------------------------------------------- in a worker

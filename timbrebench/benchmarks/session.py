@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
+from timbrebench.benchmarks.costs import Costs
 from timbrebench.benchmarks.limits import allowance
 from timbrebench.benchmarks.references import References
 from timbrebench.core import corpora, files
 from timbrebench.core.errors import BenchError
-from timbrebench.core.footprint import has_batch_norm, sampling_peak, step_flops, training_peak
+from timbrebench.core.footprint import has_batch_norm
 from timbrebench.core.interfaces import Dataset, Method, Stage, Trained
 from timbrebench.core.manifest import Entry, code_of_modules
 from timbrebench.core.mel import PRESETS
@@ -99,6 +100,10 @@ class Session:
     def stage(self, name: str) -> Stage:
         return next(s for s in self.stages if s.name == name)
 
+    @functools.cached_property
+    def costs(self) -> Costs:
+        return Costs(self.corpus.instruments, self.cell["precision"])
+
     # ------------------------------------------------------------------ planning
 
     def plan(self, limits: Mapping[str, int | None]) -> dict[str, Any]:
@@ -112,7 +117,7 @@ class Session:
         total = sum(s.share for s in self.stages)
         plans: dict[str, dict[str, Any]] = {}
         for stage in self.stages:
-            flops = step_flops(stage)
+            flops = self.costs.flops(stage)
             amount = self.budget.amount * stage.share / total
             batch = stage.recipe.batch_size
             plan = {
@@ -135,7 +140,7 @@ class Session:
             depends = [self.stage(name) for name in stage.depends]
 
             def peak(way: Way) -> int:
-                return training_peak(stage, way, self.cell["precision"], depends)
+                return self.costs.training_peak(stage, way, depends)
 
             way, planned = fitting(peak, batch, allowed, stage.name)
         return {**asdict(way), "planned_bytes": planned, "batch_norm": has_batch_norm(stage)}
@@ -146,7 +151,7 @@ class Session:
             return {"slices": AT_ONCE, "planned_bytes": None}
 
         def peak(way: Way) -> int:
-            return sampling_peak(self.stages, way.micro_batch, self.cell["precision"])
+            return self.costs.sampling_peak(self.stages, way.micro_batch)
 
         way, planned = fitting(peak, AT_ONCE, allowed, "sampling", recompute=False)
         return {"slices": way.micro_batch, "planned_bytes": planned}

@@ -295,4 +295,5 @@ def _read_stage(store: Store, key: str) -> StageRecord:
         parameters=record["parameters"],
         curve=[json.loads(line) for line in curve.splitlines()],
         memory=record.get("memory", {}),
+        batch_size=record.get("recipe", {}).get("batch_size", 0),
     )

@@ -60,7 +60,7 @@ def _code() -> str:
     """Hash of what counts and divides the budget: where it is another, plans are made anew."""
     core = Path(files.__file__)
     tracing = [core.with_name(f"{name}.py") for name in ("footprint", "ways", "learner")]
-    own = [Path(__file__).with_name(f"{name}.py") for name in ("session", "limits")]
+    own = [Path(__file__).with_name(f"{name}.py") for name in ("session", "costs", "limits")]
     return files.digest_of_files([*tracing, *own])
 
 

@@ -126,22 +126,23 @@ def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 
 def calibrate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
-    """Seconds a step of some stages of a cell, by key; one that fails is left out."""
+    """Seconds a step of some stages of a cell, by key, and why others failed."""
     from timbrebench.benchmarks.calibrating import seconds_per_step
     from timbrebench.benchmarks.session import Session, use_threads
 
     events.enter("calibrate")
     use_threads(job["threads"])
-    session, found = Session(job["data"]["cell"]), {}
+    session, found, failed = Session(job["data"]["cell"]), {}, {}
     for plan in job["data"]["stages"]:
         stage, precision = session.stage(plan["name"]), session.cell["precision"]
         try:
             seconds = seconds_per_step(stage, plan["memory"], precision, session.device)
-        except Exception:  # of one stage: the others' times stand
+        except Exception as error:  # of one stage: the others' times stand
             traceback.print_exc()
+            failed[plan["key"]] = one_line(error)
         else:
             found[plan["key"]] = seconds
-    return {"seconds_per_step": found}
+    return {"seconds_per_step": found, "failed": failed}
 
 
 def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:

@@ -67,18 +67,20 @@ def command(
 
 
 def _shown(plan: Any, out: Any, limits: Any, calibrate: bool) -> dict[str, Any]:
-    from timbrebench.benchmarks.calibrating import stage_seconds
+    from timbrebench.benchmarks.calibrating import Times, stage_seconds
     from timbrebench.benchmarks.store import Store
     from timbrebench.benchmarks.tracing import stage_plans
 
     traced = stage_plans(plan, limits)
-    seconds = stage_seconds(plan, traced) if calibrate else {}
-    rows = [_row(cell, traced.get(cell.key, {}), Store(out), seconds) for cell in plan.cells]
+    times = stage_seconds(plan, traced) if calibrate else Times()
+    rows = [_row(cell, traced.get(cell.key, {}), Store(out), times.seconds) for cell in plan.cells]
     tasks = [t.name for t in plan.cells[0].tasks]
     models = {s["key"] for t in traced.values() for s in t.get("stages", [])}
     known = {"out": str(out), "tasks": tasks, "cells": rows, "unprepared": plan.unprepared}
     whole = {"models": len(models), "memory": limits.record}
-    return known | whole | ({"train_seconds": _sum(seconds.values())} if calibrate else {})
+    if not calibrate:
+        return known | whole
+    return known | whole | {"train_seconds": _sum(times.seconds.values()), "untimed": times.reasons}
 
 
 def _row(
@@ -157,6 +159,8 @@ def _tell(plan: Any, shown: Mapping[str, Any]) -> None:
     click.echo(f"{_count(cells, 'cell')}, {_count(models, 'model')} to train between them.")
     if (seconds := shown.get("train_seconds")) is not None:
         click.echo(f"Training takes about {_duration(seconds)} in all, one model after the other.")
+    for reason in shown.get("untimed", {}).values():
+        click.echo(f"Not timed: {reason}")
     for row in shown["cells"]:
         if row["reason"]:
             click.echo(f"{row['method']}, seed {row['seed']}: {row['status']}: {row['reason']}")

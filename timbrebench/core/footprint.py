@@ -66,13 +66,9 @@ def training_peak(
     *,
     fake: bool = True,
 ) -> int:
-    """Bytes of all tensors that live at the worst moment of a stage's training: two steps (the
-    optimiser makes its state in the first), the validation after each, and the networks of the
-    stages that it ``depends`` on. ``fake`` False: on real tensors, to check the trace.
-
-    At most two micro-batches of a step are traced: the others differ by their input alone, all
-    of which is held.
-    """
+    """Bytes of all tensors that live at the worst moment of a stage's training, the networks of
+    the stages that it ``depends`` on among them. ``fake`` False: on real tensors, to check the
+    trace."""
     mode = FakeTensorMode() if fake else nullcontext()
     with mode, LiveBytes() as counted, torch.random.fork_rng(devices=[]):
         others = [other.build() for other in depends]
@@ -82,7 +78,11 @@ def training_peak(
 
 
 def brief_training(stage: Stage, way: Way, precision: str) -> None:
-    """What a trace is of: two steps of at most two micro-batches, a validation after each."""
+    """What a trace is of: a step of one micro-batch, in which the optimiser makes its state, then
+    a step of two, if it has as many, and a validation, while the best weights are kept.
+
+    Further micro-batches differ by their input alone, all of which is held.
+    """
     batch, held = stage.specimen(stage.recipe.batch_size), stage.recipe.valid_examples
     valid = stage.specimen(held) if held else {}
     learner = Learner(
@@ -92,13 +92,13 @@ def brief_training(stage: Stage, way: Way, precision: str) -> None:
         micro_batch=way.micro_batch,
         recompute=way.recompute,
     )
-    traced = {name: value[: 2 * way.micro_batch] for name, value in batch.items()}
     for number in (1, 2):
+        traced = {name: value[: number * way.micro_batch] for name, value in batch.items()}
         for _ in learner.step(traced, stage.recipe.lr, number):
             pass
-        if valid:
-            learner.validate([{k: v[: way.micro_batch] for k, v in valid.items()}])
         learner.keep()
+    if valid:
+        learner.validate([{k: v[: way.micro_batch] for k, v in valid.items()}])
 
 
 def sampling_peak(stages: Sequence[Stage], slices: int, precision: str = "fp32") -> int:

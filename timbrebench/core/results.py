@@ -59,6 +59,7 @@ class StageRecord:
     parameters: Mapping[str, int]  # by component
     curve: Sequence[Mapping[str, Any]] = ()  # step, seconds, loss, valid_loss, lr, parts
     memory: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Runs → :class:`Summary`: tables, warnings and failures. Pure data, from rows alone."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from timbrebench.core.results import RunRecord
@@ -11,6 +11,7 @@ from timbrebench.reports.choices import choices_of
 from timbrebench.reports.compare import beaten
 from timbrebench.reports.declared import compared
 from timbrebench.reports.lookup import found_of
+from timbrebench.reports.memory import memory_notes
 from timbrebench.reports.records import Column, Summary, System, Table
 from timbrebench.reports.suites import in_grids, suite_report
 from timbrebench.reports.systems import Evidence, Row, gather, systems_of
@@ -35,7 +36,8 @@ def summarise(runs: Sequence[RunRecord]) -> Summary:
         first, rest = quality_tables(measured, columns)
         headline += first
         details += rest
-        costs.append(cost_table(measured, columns))
+        table = cost_table(measured, columns)
+        costs.append(replace(table, notes=(*table.notes, *memory_notes(own, runs))))
     scores = problems.scores_without_value(every)
     return Summary(
         runs=tuple(run.path.name for run in runs),

@@ -1,5 +1,5 @@
-"""Methods that fail in training, each in its own way: ``crashes``, ``hangs``, ``dies``, and
-``hoards``, which takes memory that no tensor tells of."""
+"""Methods that fail in training, each in its own way: ``crashes``, ``hangs``, ``dies``,
+``hoards``, which takes memory that no tensor tells of, and ``stumbles``, which can be traced."""
 
 import os
 import signal
@@ -70,6 +70,17 @@ class HoardingStage(Faulty):
         return {"loss": module(batch["x"]).square().mean() + 0.0 * float(hoard.size > 0)}
 
 
+class StumblingStage(Faulty):
+    """Its loss fails on tensors that hold values."""
+
+    def loss(self, module, batch):
+        from torch._subclasses.fake_tensor import FakeTensor
+
+        if not isinstance(batch["x"], FakeTensor):
+            raise RuntimeError("this method stumbles over values")
+        return super().loss(module, batch)
+
+
 class FaultyMethod(Method):
     """Copies the source, if it ever gets that far."""
 
@@ -98,9 +109,13 @@ class Hoards(FaultyMethod):
     stage = HoardingStage
 
 
+class Stumbles(FaultyMethod):
+    stage = StumblingStage
+
+
 @hookimpl
 def timbrebench_methods():
     return [
         MethodInfo(name, f"a method that {name} in training", f"misbehaves:{name.title()}", mel="")
-        for name in ("crashes", "hangs", "dies", "hoards")
+        for name in ("crashes", "hangs", "dies", "hoards", "stumbles")
     ]

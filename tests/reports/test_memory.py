@@ -1,0 +1,54 @@
+"""What a report tells of a budget of memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from timbrebench.core.results import StageRecord
+from timbrebench.reports.memory import BATCH_NORM
+from timbrebench.reports.summary import summarise
+
+
+def stage(key: str, **memory: Any) -> StageRecord:
+    return StageRecord(key, key, "ok", 10, 1.0, 1.0, {}, memory=memory, batch_size=8)
+
+
+@pytest.fixture
+def notes(make) -> Callable[..., list[str]]:
+    """Those below the costs of palette, whose two seeds trained some stages."""
+
+    def notes(*stages: StageRecord) -> list[str]:
+        keys = [s.key for s in stages]
+        cells = [make.cell("palette", seed=seed, stages=keys) for seed in (0, 1)]
+        cells.append(make.cell("copy"))
+        rows = [make.row(each, "train_seconds", 1.0, task="") for each in cells]
+        (table,) = summarise([make.run(cells, rows, stages={s.key: s for s in stages})]).costs
+        return list(table.notes)
+
+    return notes
+
+
+def test_a_whole_batch_is_not_worth_a_note(notes) -> None:
+    plain = stage("a", micro_batch=8, recompute=False, batch_norm=False, planned_bytes=None)
+    assert notes(plain) == notes() == []
+
+
+def test_parts_and_recomputation_are_told_once(notes) -> None:
+    parts = {"micro_batch": 2, "recompute": False}
+    whole = {"micro_batch": 8, "recompute": True}
+    told = notes(stage("a", **parts), stage("b", **parts), stage("c", **parts | whole))
+    words = "Trained in parts of a batch, to fit the budget of memory"
+    assert told == [f"{words}: palette (4×2, recomputed)."]
+
+
+def test_running_out_is_told(notes) -> None:
+    (_, told) = notes(stage("a", micro_batch=2, lowered=1), stage("b", micro_batch=2, lowered=2))
+    words = "Ran out of memory and went on, in a new process, with less"
+    assert told == f"{words}: palette (1 time, 2 times)."
+
+
+def test_batch_norm_is_flagged(notes) -> None:
+    assert notes(stage("encoder", micro_batch=8, batch_norm=True)) == [
+        f"{BATCH_NORM}: palette (encoder of 8)."
+    ]

@@ -1,0 +1,85 @@
+"""What stages cost, by tracing: once for all that differ in the names of instruments alone.
+
+Of a method that trains a model for each instrument or direction only the first is traced, and
+methods that train the same network share one trace.
+"""
+
+import json
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from timbrebench.core import files
+from timbrebench.core.footprint import sampling_peak, step_flops, training_peak
+from timbrebench.core.interfaces import Stage
+from timbrebench.core.ways import Way
+
+_known: dict[Hashable, int] = {}  # of all cells that a worker plans
+
+
+class Costs:
+    """Of stages that are trained on a corpus with these instruments, at one precision."""
+
+    def __init__(self, instruments: Collection[str], precision: str) -> None:
+        self.instruments, self.precision = frozenset(instruments), precision
+        self.kinds: dict[Stage, str] = {}
+
+    def flops(self, stage: Stage) -> int:
+        """Of a training step, for one example."""
+        return _once(("flops", self.kind(stage)), lambda: step_flops(stage))
+
+    def training_peak(self, stage: Stage, way: Way, depends: Sequence[Stage]) -> int:
+        """Bytes; see :func:`timbrebench.core.footprint.training_peak`."""
+        key = ("training", self.precision, way, *map(self.kind, (stage, *depends)))
+        return _once(key, lambda: training_peak(stage, way, self.precision, depends))
+
+    def sampling_peak(self, stages: Sequence[Stage], slices: int) -> int:
+        """Bytes; see :func:`timbrebench.core.footprint.sampling_peak`."""
+        key = ("sampling", self.precision, slices, *map(self.kind, stages))
+        return _once(key, lambda: sampling_peak(stages, slices, self.precision))
+
+    def kind(self, stage: Stage) -> str:
+        """Equal for stages of one class, recipe and config but for the names of instruments, whose
+        networks and specimens have equal shapes: these cost the same."""
+        if stage not in self.kinds:
+            self.kinds[stage] = files.digest(
+                [
+                    f"{type(stage).__module__}:{type(stage).__qualname__}",
+                    self._unnamed(stage.config),
+                    asdict(stage.recipe),
+                    _shapes(stage),
+                ]
+            )
+        return self.kinds[stage]
+
+    def _unnamed(self, config: Any) -> Any:
+        """A config with the number of an instrument, by appearance, where its name stood."""
+        seen: dict[str, int] = {}
+
+        def walk(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: walk(each) for name, each in value.items()}
+            if isinstance(value, list):
+                return [walk(each) for each in value]
+            if isinstance(value, str) and value in self.instruments:
+                return {"instrument": seen.setdefault(value, len(seen))}
+            return value
+
+        return walk(json.loads(json.dumps(config)))
+
+
+def _once(key: Hashable, trace: Callable[[], int]) -> int:
+    if key not in _known:
+        _known[key] = trace()
+    return _known[key]
+
+
+def _shapes(stage: Stage) -> list[Any]:
+    """Of the network, as its layers tell themselves, and of a specimen of two examples."""
+    with FakeTensorMode(), torch.random.fork_rng(devices=[]):
+        module, specimen = stage.build(), stage.specimen(2)
+        tensors = [*module.state_dict().items(), *specimen.items()]
+        return [repr(module), [[name, list(t.shape), str(t.dtype)] for name, t in tensors]]

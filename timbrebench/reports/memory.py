@@ -1,0 +1,50 @@
+"""What a budget of memory did to the training of systems, in the notes below their costs."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from timbrebench.core.results import RunRecord, StageRecord
+from timbrebench.reports.records import System
+from timbrebench.reports.systems import Evidence
+
+BATCH_NORM = "BatchNorm sees what is held at once: another budget of memory may train other weights"
+
+
+def memory_notes(
+    owned: Mapping[System, Sequence[Evidence]], runs: Sequence[RunRecord]
+) -> tuple[str, ...]:
+    """Who trained in parts, who ran out of memory, and whose weights depend on either."""
+    known = {key: stage for run in runs for key, stage in run.stages.items()}
+    trained = {
+        system.label: [known[k] for e in cells for k in e.cell.stages if k in known]
+        for system, cells in owned.items()
+    }
+
+    def told(words: str, tell: Callable[[StageRecord], str]) -> list[str]:
+        found = {label: _distinct(map(tell, stages)) for label, stages in trained.items()}
+        parts = [f"{label} ({', '.join(each)})" for label, each in found.items() if any(each)]
+        return [f"{words}: {'; '.join(parts)}."] if parts else []
+
+    return (
+        *told("Trained in parts of a batch, to fit the budget of memory", _parts),
+        *told("Ran out of memory and went on, in a new process, with less", _lowered),
+        *told(BATCH_NORM, _batch_norm),
+    )
+
+
+def _parts(stage: StageRecord) -> str:
+    size, recomputed = stage.memory.get("micro_batch"), stage.memory.get("recompute")
+    parts = f"{stage.batch_size // size}×{size}" if size and size < stage.batch_size else ""
+    return " ".join(part for part in (parts, "recomputed" if recomputed else "") if part)
+
+
+def _lowered(stage: StageRecord) -> str:
+    times = stage.memory.get("lowered", 0)
+    return f"{times} time{'' if times == 1 else 's'}" if times else ""
+
+
+def _batch_norm(stage: StageRecord) -> str:
+    return f"{stage.name} of {stage.batch_size}" if stage.memory.get("batch_norm") else ""
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    return [text for text in dict.fromkeys(texts) if text]
