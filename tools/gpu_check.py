@@ -235,7 +235,9 @@ class Check:
         budget = self.given.budgets.split(",")[-1]
         names = ",".join([*METHODS, "copy", "oracle"])
         words = ["--methods", names, "--tasks", TASKS, "--preset", self.given.preset]
-        made = self.run("train", *words, "--train-time", self.given.train_time, self.budget, budget)
+        words += [word for option in self.given.option for word in ("-o", option)]
+        time = ["--train-time", self.given.train_time]
+        made = self.run("train", *words, *time, self.budget, budget)
         yield from ("", f"## {self.given.train_time} of training each", "")
         yield "| method | steps | examples a second | FAD log-mel by task | peak MiB |"
         yield "|---|---:|---:|---|---:|"
@@ -287,6 +289,7 @@ def main() -> None:
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--budgets", default="4GiB,8GiB,12GiB")
     parser.add_argument("--train-time", default="60s", help="of each method")
+    parser.add_argument("-o", "--option", action="append", default=[], help="of that training")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu-check"), help="run folders")
     parser.add_argument("--result", type=Path, default=RESULT, help="page to write")
     given = parser.parse_args()

@@ -52,6 +52,14 @@ def test_all_of_it_on_the_cpu(tmp_path: Path) -> None:
     """Enforced by a limit on the process, in place of the allocator."""
     page = tmp_path / "page.md"
     small = ["--device", "cpu", "--preset", "quick", "--budgets", "2GiB", "--train-time", "5s"]
+    small += [
+        "-o",
+        "starlet.pieces=8",
+        "-o",
+        "starlet.valid_pieces=1",
+        "-o",
+        "starlet.test_pieces=1",
+    ]
     where = ["--out", str(tmp_path / "runs"), "--result", str(page)]
     subprocess.run([sys.executable, SCRIPT, *small, *where], check=True, env=dict(os.environ))
     told = page.read_text()
