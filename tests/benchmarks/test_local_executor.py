@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from timbrebench.benchmarks.executors import local
+from timbrebench.benchmarks.executors import process
 from timbrebench.benchmarks.executors.local import LocalExecutor
 from timbrebench.benchmarks.jobs import Job, Outcome
 
@@ -21,9 +21,9 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(autouse=True)
 def strange_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "WORKER", "strange_jobs")
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
-    monkeypatch.setattr(local, "GRACE", 0.5)
+    monkeypatch.setattr(process, "WORKER", "strange_jobs")
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
+    monkeypatch.setattr(process, "GRACE", 0.5)
 
 
 class Heard:
@@ -108,7 +108,7 @@ def test_each_end_has_its_status_and_the_rest_goes_on(job) -> None:
         assert "\n" not in found[do].reason
         assert tail in found[do].log_tail
         assert found[do].phase == ("estimate" if do == "fail" else "strange")
-    assert len(found["crash"].log_tail.splitlines()) == local.TAIL
+    assert len(found["crash"].log_tail.splitlines()) == process.TAIL
 
 
 @pytest.mark.parametrize("enough, status, tried", [(8, "ok", 1), (2, "ok", 3), (0, "oom", 4)])
@@ -235,10 +235,10 @@ def test_what_a_job_left_running_is_stopped(job, tmp_path: Path) -> None:
 RUN_ONE = """
 import sys
 from pathlib import Path
-from timbrebench.benchmarks.executors import local
+from timbrebench.benchmarks.executors import local, process
 from timbrebench.benchmarks.jobs import Job
 
-local.WORKER = "strange_jobs"
+process.WORKER = "strange_jobs"
 data = {"do": "leave_a_child", "pids": sys.argv[2], "hang": True}
 job = Job("a", "strange", "a", Path(sys.argv[1]), data)
 list(local.LocalExecutor().run([job], lambda job, event: None))

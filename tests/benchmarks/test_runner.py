@@ -170,7 +170,10 @@ def test_limits_reach_the_jobs(
     tmp_path: Path, plugins: Registry, config: Callable[..., RunConfig]
 ) -> None:
     executor = Fake()
-    plan, limits = make_plan(config("learner"), plugins), Execution(1, 9.0, 8.0, 7.0)
+    plan, limits = (
+        make_plan(config("learner"), plugins),
+        Execution(deadline=9.0, stall=8.0, checkpoint_seconds=7.0),
+    )
     Runner(plan, Store(tmp_path), executor, lambda job, event: None, limits).run()
     assert {(j.deadline, j.stall) for j in executor.ran} == {(9.0, 8.0)}
     assert executor.ran[0].data["checkpoint_seconds"] == 7.0

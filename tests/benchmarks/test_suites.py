@@ -396,7 +396,7 @@ def test_a_suite_runs_by_one_command(
 ) -> None:
     info = SuiteInfo("copies", "", lambda asked: copies)
     monkeypatch.setitem(SUITES, "copies", info)
-    monkeypatch.setattr("timbrebench.benchmarks.executors.local.LocalExecutor", lambda jobs: Here())
+    monkeypatch.setattr("timbrebench.benchmarks.executors.local.LocalExecutor", lambda *_: Here())
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     assert main(["run", "--suite", "copies", "--scale", "paper", "--seeds", "0,1", "--json"]) == 0

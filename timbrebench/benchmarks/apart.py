@@ -23,14 +23,9 @@ def run_apart(kind: str, data: dict[str, Any], deadline: float) -> "Outcome":
         return next(outcome for _, outcome in LocalExecutor().run([job], lambda *_: None))
 
 
-def check_device(device: str) -> None:
-    """An error if the device is not there. A CPU always is: no process is started for it."""
-    if device != "cpu":
-        ask_device(device)
-
-
 def ask_device(device: str) -> dict[str, Any]:
-    """Name and memory (bytes) of a CUDA device; BenchError if it is not there."""
+    """Name and memory (bytes) of a CUDA device, and the count of all; BenchError if it is not
+    there."""
     outcome = run_apart("device", {"device": device}, DEVICE_DEADLINE)
     if outcome.status != "ok":
         raise BenchError(outcome.reason, hint="Use --device cpu; see: bench doctor")

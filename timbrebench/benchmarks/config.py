@@ -68,7 +68,11 @@ class RunConfig:
 class Execution:
     """How the work is done: it changes no result."""
 
-    jobs: int = 1  # worker processes at a time
+    executor: str = "local"  # local | ray
+    ray_address: str = ""  # HOST:PORT; none: RAY_ADDRESS
+    jobs: int = 0  # at a time here, or on each node; 0: one, or one a GPU
+    threads: int = 0  # of a job; 0: the cores divided by the jobs
+    gpus: str = ""  # ids of the GPUs that jobs are given here, like 0,1; none: those that are seen
     deadline: float | None = None  # seconds a job
     stall: float = 600.0  # seconds without a sign of life
     checkpoint_seconds: float = 30.0  # between two checkpoints
@@ -77,6 +81,7 @@ class Execution:
 
 
 PRESETS = ("quick", "paper")
+EXECUTORS = ("local", "ray")
 SCORED = ("test", "valid")
 BUDGETED = ("system", "direction")
 
@@ -105,6 +110,26 @@ def check(config: RunConfig) -> RunConfig:
     if config.max_seconds is not None and not 0.5 <= config.max_seconds < math.inf:
         raise BenchError(f"--max-seconds is {config.max_seconds:g}; give 0.5 or more.")
     return config
+
+
+def check_execution(execution: Execution, device: str) -> None:
+    """An error where what was asked for cannot be had together."""
+    where = f"--executor {execution.executor}"
+    if execution.executor not in EXECUTORS:
+        raise UnknownName("executor", execution.executor, EXECUTORS)
+    if execution.jobs < 0 or execution.threads < 0:
+        raise BenchError("--jobs and --threads are 1 or more.")
+    if execution.executor != "ray":
+        if execution.ray_address:
+            raise BenchError(f"--ray-address with {where}.", hint="Add --executor ray.")
+        if execution.gpus and device != "cuda":
+            raise BenchError(f"--gpus with --device {device}.", hint="Use --device cuda.")
+        if not re.fullmatch(r"(|[\w-]+(\s*,\s*[\w-]+)*)", execution.gpus):
+            raise BenchError(f"--gpus takes ids, not '{execution.gpus}'.", hint="Like 0,1")
+        return
+    if execution.gpus or device not in ("cpu", "cuda"):
+        told = "--gpus" if execution.gpus else f"--device {device}"
+        raise BenchError(f"{told} with {where}: Ray chooses the GPU.", hint="Use --device cuda.")
 
 
 def split_list(text: str) -> list[str]:
@@ -178,6 +203,7 @@ _KINDS: Mapping[str, tuple[Any, str]] = {
     "controls": (bool, "true or false"),
     "max_seconds": (int | float, "a number"),
     "jobs": (int, "a whole number"),
+    "threads": (int, "a whole number"),
     "deadline": (int | float, "a number of seconds"),
     "stall": (int | float, "a number of seconds"),
     "checkpoint_seconds": (int | float, "a number of seconds"),

@@ -1,7 +1,7 @@
 """Jobs: what a worker process is given, and what it leaves."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ class Job:
     folder: Path  # holds its log, and its answer as KIND.json
     data: dict[str, Any]  # JSON-able
     needs: tuple[str, ...] = ()
-    threads: int = 0  # 0: all of the machine's
+    threads: int = 0  # 0: what the executor gives to each
+    gpus: int = 0  # 1: it computes on a GPU
     deadline: float | None = None  # seconds
     stall: float = 600.0  # seconds without a sign of life
     # What its data becomes, one after the other, where it runs out of memory.
@@ -30,6 +31,18 @@ class Job:
             return None
         first, *rest = self.lower
         return replace(self, data={**self.data, **first}, lower=tuple(rest))
+
+    def to_json(self) -> dict[str, Any]:
+        """For another machine: its folder from the root."""
+        return {**asdict(self), "folder": str(self.folder.absolute())}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Job":
+        lists = {name: tuple(data[name]) for name in ("needs", "lower")}
+        return cls(**{**data, **lists, "folder": Path(data["folder"])})
+
+
+Listener = Callable[[Job, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)

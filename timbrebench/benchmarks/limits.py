@@ -47,6 +47,12 @@ def check_memory(execution: Execution) -> None:
     for text in (execution.gpu_memory, execution.host_memory):
         if text and _share(text) is None:
             parse_bytes(text)
+    if execution.executor == "ray" and _share(execution.gpu_memory) is not None:
+        raise BenchError(
+            f"--gpu-memory {execution.gpu_memory} is a share of a card, and the cards are the "
+            "cluster's.",
+            hint="Name an amount, like 8GiB.",
+        )
     if _share(execution.host_memory) is not None:
         raise BenchError(f"--host-memory is an amount, not '{execution.host_memory}'.", hint="8GiB")
 

@@ -1,14 +1,14 @@
 """Carries a plan out: jobs in processes, outcomes into the store. Knows plugins by name only."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from timbrebench.benchmarks import environment
 from timbrebench.benchmarks.config import Execution
-from timbrebench.benchmarks.jobs import Job, Outcome
+from timbrebench.benchmarks.jobs import Job, Listener, Outcome
 from timbrebench.benchmarks.limits import lower_sampling, lower_stages, memory_limits
 from timbrebench.benchmarks.plan import RIVALS, Cell, Plan
 from timbrebench.benchmarks.records import dataset_record, describe, metric_record
@@ -24,8 +24,6 @@ from timbrebench.benchmarks.tracing import stage_plans
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
 from timbrebench.core.overlap import AT_ONCE
-
-Listener = Callable[[Job, Mapping[str, Any]], None]
 
 
 class Executor(Protocol):
@@ -200,6 +198,7 @@ class Runner:
             folder,
             data,
             needs,
+            gpus=int(kind in ("train", "evaluate") and self.plan.config.device != "cpu"),
             deadline=self.limits.deadline,
             stall=self.limits.stall,
             lower=tuple(lower),

@@ -4,17 +4,20 @@ Events go to the parent as JSON lines on the original standard output; everythin
 printed, by us or by a library, goes to the job's log.
 """
 
+import contextlib
 import ctypes
+import fcntl
 import functools
 import json
 import os
 import shutil
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError, one_line
@@ -53,9 +56,40 @@ def main(path: str) -> int:
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    answer = _answer(job, events)
-    files.write_json(Path(job["answer"]), answer)
+    with alone(Path(job["folder"]), events):
+        if _answered(job):
+            return 0
+        answer = {"id": job["id"], **_answer(job, events)}
+        files.write_json(Path(job["answer"]), answer)
     return 0 if answer["status"] == "ok" else 1
+
+
+@contextlib.contextmanager
+def alone(folder: Path, events: Events) -> Iterator[None]:
+    """Holds a job's folder. One that was given up for lost may work there yet, on a machine that
+    was cut off: what comes after it waits until it has ended, and goes on from its checkpoint."""
+    with (folder / ".lock").open("w") as lock:
+        while not _locked(lock):
+            if events.phase != "wait":
+                events.enter("wait")
+            time.sleep(0.2)
+        yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _answered(job: Mapping[str, Any]) -> bool:
+    """Whether one that was given up for lost has done it after all."""
+    try:
+        return bool(files.read_json(Path(job["answer"]))["id"] == job["id"])
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _answer(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
@@ -83,7 +117,7 @@ def index(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 
 def device(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
-    """A CUDA device's name and memory, if it is there: torch tells, so a worker asks."""
+    """A CUDA device's name and memory, and how many there are: torch tells, so a worker asks."""
     import torch
 
     name = job["data"]["device"]
@@ -91,7 +125,11 @@ def device(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     if not torch.cuda.is_available() or number >= torch.cuda.device_count():
         raise BenchError(f"there is no device '{name}' here.")
     found = torch.cuda.get_device_properties(number)
-    return {"name": found.name, "memory": found.total_memory}
+    return {
+        "name": found.name,
+        "memory": found.total_memory,
+        "count": torch.cuda.device_count(),
+    }
 
 
 def prepare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
@@ -146,18 +184,22 @@ def calibrate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 
 def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
-    """One stage, from its checkpoint if it has one."""
+    """One stage, from its checkpoint if it has one; done already, by one that was given up for
+    lost, it stays as it is."""
     from timbrebench.benchmarks.limits import enforce, judged
     from timbrebench.benchmarks.session import Session, use_threads
+    from timbrebench.benchmarks.store import Store, stage_done
     from timbrebench.core.interfaces import StageContext
     from timbrebench.core.training import TrainPlan
     from timbrebench.core.training import train as train_stage
 
     events.enter("prepare")
     data, folder = job["data"], Path(job["folder"])
+    plan = data["stage"]
+    if stage_done(Store(folder.parent.parent), plan["key"]):
+        return {}
     use_threads(job["threads"])
     session = Session(data["cell"])
-    plan = data["stage"]
     depends = session.trained(plan["depends"], folder.parent)
     context = StageContext(session.corpus, depends, session.device, _as_progress(events))
     limits, way = data["memory"], plan["memory"]

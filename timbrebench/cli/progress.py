@@ -36,7 +36,7 @@ class _Lines:
             click.echo(f"{job.label}: {_step(event)}")
         elif kind == "started":
             self.told[job.key] = now
-            click.echo(f"{job.label}: started")
+            click.echo(f"{job.label}: started{_where(event)}")
         elif kind == "ended":
             reason = f" ({event['reason']})" if event["reason"] else ""
             click.echo(f"{job.label}: {event['status']}{reason}")
@@ -44,6 +44,16 @@ class _Lines:
             click.echo(f"{job.label}: goes on at step {event['step']}")
         elif kind == "lowered":
             click.echo(f"{job.label}: out of memory, once more with less ({event['reason']})")
+        elif kind in _CLUSTER:
+            click.echo(f"{job.label}: {_CLUSTER[kind]} ({event['reason']})")
+
+
+# What only happens on a cluster.
+_CLUSTER = {"retried": "its node was lost, once more", "stuck": "waits for a node"}
+
+
+def _where(event: Mapping[str, Any]) -> str:
+    return f" on {event['node']}" if event.get("node") else ""
 
 
 def _step(event: Mapping[str, Any]) -> str:
@@ -87,6 +97,8 @@ def _live() -> Iterator[Listen]:
                 progress.update(bar, what=event["phase"])
             elif kind == "lowered":
                 progress.update(bar, what="out of memory, once more with less")
+            elif kind in _CLUSTER:
+                progress.update(bar, what=_CLUSTER[kind])
             elif kind == "ended":
                 reason = f": {event['reason']}" if event["reason"] else ""
                 progress.update(bar, completed=1.0, what=f"{event['status']}{reason}")

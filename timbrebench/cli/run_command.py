@@ -21,7 +21,15 @@ from timbrebench.cli.run_options import (
 @suite_options
 @run_options
 @memory_options
-@click.option("--jobs", type=click.IntRange(1), help="Worker processes at a time; default 1.")
+@click.option("--executor", help="local (default), or ray: on the nodes of a cluster.")
+@click.option("--ray-address", help="HOST:PORT of the cluster; or RAY_ADDRESS.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Worker processes at a time, on a cluster of each node; default 1, or one a GPU.",
+)
+@click.option("--threads", type=click.IntRange(1), help="Of a job; default cores / jobs.")
+@click.option("--gpus", help="Ids of the GPUs that jobs get, each its own: 0,1.")
 @click.option("--deadline", type=float, help="Seconds that a job may take.")
 @click.option("--stall", type=float, help="Seconds without a sign of life; default 600.")
 @click.option("--checkpoint-seconds", type=float, help="Between two checkpoints; default 30.")
@@ -55,17 +63,16 @@ def _run_suite(name: str, scale: str | None, given: dict[str, Any], as_json: boo
 
 def _run(configs: Any, out: Any, execution: Any, as_json: bool, make: Any) -> int:
     """Plans, then runs with what ``make`` makes of (plans, store, executor, listener, limits)."""
-    from timbrebench.benchmarks.apart import check_device
-    from timbrebench.benchmarks.executors.local import LocalExecutor
+    from timbrebench.benchmarks.executors.opening import executor
     from timbrebench.benchmarks.plan import make_plan
     from timbrebench.benchmarks.store import Store
     from timbrebench.cli.progress import listener
     from timbrebench.core.registry import registry
 
     plans = [make_plan(config, registry()) for config in configs]
-    check_device(configs[0].device)
-    with listener(quiet=as_json) as listen:
-        runner = make(plans, Store(out), LocalExecutor(execution.jobs), listen, execution)
+    tell = (lambda line: None) if as_json else click.echo
+    with executor(execution, configs[0].device, out, tell) as runs, listener(as_json) as listen:
+        runner = make(plans, Store(out), runs, listen, execution)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: runner.cancel())
         result = runner.run()

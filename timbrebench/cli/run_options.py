@@ -114,6 +114,7 @@ def build(given: dict[str, Any]) -> tuple[RunConfig, Path, Execution]:
     fields |= {name: value for name, value in given.items() if value is not None}
     execution = _execution(fields)
     config = configs.check(RunConfig(**fields))
+    configs.check_execution(execution, config.device)
     folder = Path(out) if out else Path("runs") / config.dataset.partition("[")[0]
     return config, folder, execution
 
@@ -181,6 +182,8 @@ def build_suite(
         part: configs.check(dataclasses.replace(config, **fields))
         for part, config in suite.parts.items()
     }
+    for config in parts.values():
+        configs.check_execution(execution, config.device)
     return dataclasses.replace(suite, parts=parts), Path(out), execution
 
 

@@ -49,8 +49,7 @@ def command(
     Each trial is a cell of the run folder. The same command goes on where it stopped; more --trials
     add to what is there.
     """
-    from timbrebench.benchmarks.apart import check_device
-    from timbrebench.benchmarks.executors.local import LocalExecutor
+    from timbrebench.benchmarks.executors.opening import executor
     from timbrebench.benchmarks.runner import Runner
     from timbrebench.benchmarks.search import make_search
     from timbrebench.benchmarks.store import Store
@@ -62,13 +61,13 @@ def command(
     given |= {"methods": (method,), "metrics": (), "seeds": str(seed), "controls": False}
     config, out, execution = build({**given, "out": folder or _folder(method)})
     search = make_search(config, registry(), objective, prune)
-    check_device(config.device)
     store = Store(out)
-    with listener(quiet=as_json) as listen:
+    tell = (lambda line: None) if as_json else click.echo
+    with executor(execution, config.device, out, tell) as runs, listener(quiet=as_json) as listen:
         tuner = Tuner(
             search,
             out,
-            lambda plan: Runner(plan, store, LocalExecutor(execution.jobs), listen, execution),
+            lambda plan: Runner(plan, store, runs, listen, execution),
             lambda trial: None if as_json else _tell_trial(trial, trials, objective),
         )
         for number in (signal.SIGINT, signal.SIGTERM):
