@@ -89,9 +89,39 @@ def meet(data: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def be_counted(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Stays a moment among those in a folder; tells how many they were, and its GPU."""
+    place = Path(data["place"])
+    place.mkdir(exist_ok=True)
+    own = place / str(os.getpid())
+    own.touch()
+    time.sleep(data.get("seconds", 0.5))
+    count = len(list(place.iterdir()))
+    own.unlink()
+    return {"count": count, "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")}
+
+
+def finish_once(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Adds a line as it begins, and one as it ends when it is let."""
+    diary = Path(data["diary"])
+    with diary.open("a") as lines:
+        lines.write(f"begun by {os.getpid()} of {os.getppid()}\n")
+    while not Path(data["until"]).exists():
+        time.sleep(0.02)
+    with diary.open("a") as lines:
+        lines.write("done\n")
+    return {}
+
+
+def lose_the_parent(data: Mapping[str, Any]) -> dict[str, Any]:
+    """As a machine that goes down takes whoever looks after a worker."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    return hang(data)
+
+
 JOBS: list[Callable[[Mapping[str, Any]], dict[str, Any]]] = [
     *(answer, refuse, crash, fail, exhaust, exhaust_torch, exhaust_above, leave, die),
-    *(hang, hang_on, leave_a_child, meet),
+    *(hang, hang_on, leave_a_child, meet, be_counted, finish_once, lose_the_parent),
 ]
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from timbrebench.benchmarks.executors import process
 from timbrebench.benchmarks.executors.local import LocalExecutor
+from timbrebench.benchmarks.executors.process import Start, WorkerProcess, attend
 from timbrebench.benchmarks.jobs import Job, Outcome
 
 HERE = Path(__file__).parent
@@ -44,7 +45,7 @@ def job(tmp_path: Path):
     """Makes a job that does what is named."""
 
     def make(do: str, key: str = "", *needs: str, **fields: Any) -> Job:
-        limits = ("deadline", "stall", "threads")
+        limits = ("deadline", "stall", "threads", "gpus")
         own = {name: fields.pop(name) for name in limits if name in fields}
         folder = tmp_path / (key or do)
         data = {"do": do, **fields}
@@ -191,6 +192,33 @@ def test_one_at_a_time_is_one_at_a_time(job) -> None:
     for ended, _ in LocalExecutor(1).run(jobs, lambda job, event: seen.append(job.key)):
         seen.append(f"{ended.key} ended")
     assert seen == ["a", "a", "a ended", "b", "b", "b ended"]
+
+
+def test_jobs_at_once_have_gpus_of_their_own(job, tmp_path: Path) -> None:
+    place = str(tmp_path / "place")
+    jobs = [job("be_counted", key, gpus=1, place=place) for key in "abcd"]
+    jobs.append(job("be_counted", "e", place=place))
+    executor, free = LocalExecutor(2, gpus=("3", "GPU-5")), {"3", "GPU-5"}
+    taken: dict[str, str] = {}
+    for ended, outcome in executor.run(jobs, Heard()):
+        taken[ended.key] = outcome.answer["gpu"]
+    assert {taken["a"], taken["b"]} == {taken["c"], taken["d"]} == free
+    assert taken["e"] == os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_a_worker_waits_for_one_that_was_given_up_for_lost(job, tmp_path: Path) -> None:
+    """Two of one job at once, as where a node was cut off and goes on."""
+    until, diary = tmp_path / "until", tmp_path / "diary"
+    same = job("finish_once", "same", until=str(until), diary=str(diary))
+    first, second = (WorkerProcess(same, Start("one order", 1)) for _ in range(2))
+    told: list[Mapping[str, Any]] = []
+    while not any(event.get("phase") == "wait" for event in told):
+        attend([first, second], lambda job, event: told.append(event))
+    until.touch()
+    while not (first.ended and second.ended):
+        attend([w for w in (first, second) if not w.ended], lambda job, event: None)
+    assert [w.outcome().status for w in (first, second)] == ["ok", "ok"]
+    assert [line.split()[0] for line in diary.read_text().splitlines()] == ["begun", "done"]
 
 
 # ---------------------------------------------------------------------------- nothing is left

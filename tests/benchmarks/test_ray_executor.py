@@ -1,0 +1,269 @@
+"""Jobs on a real cluster of three nodes in this machine: they end as they do here, and a lost node
+costs time only."""
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from timbrebench.benchmarks.executors import process, ray_link
+from timbrebench.benchmarks.executors.local import LocalExecutor
+from timbrebench.benchmarks.executors.node import identity
+from timbrebench.benchmarks.executors.ray import RETRIES, RayExecutor, _signs, threads_of
+from timbrebench.benchmarks.executors.ray_link import Link, checked_address
+from timbrebench.benchmarks.jobs import Job, Outcome
+from timbrebench.core.errors import BenchError
+
+pytest.importorskip("ray", reason="pip install 'timbrebench[ray]'")
+
+HERE = Path(__file__).parent
+Heard = list[tuple[str, Mapping[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head that takes no jobs, and two nodes of two cores and a GPU that exists by name only."""
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # names of sockets have to be short
+    (Path(folder) / "ray").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", folder)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
+        from ray.cluster_utils import Cluster
+
+        made = Cluster()
+        made.add_node(num_cpus=0, include_dashboard=False)
+        for _ in range(2):
+            made.add_node(num_cpus=2, num_gpus=1)
+        yield made
+        made.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with _signs([tmp_path_factory.mktemp("shared")]) as signs:
+        yield signs
+
+
+@pytest.fixture(scope="module")
+def link(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Link]:
+    link = Link(cluster.address, tmp_path_factory.mktemp("link") / "log.txt")
+    yield link
+    link.close()
+
+
+@pytest.fixture
+def executor(
+    link: Link, shared: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], RayExecutor]:
+    monkeypatch.setattr(process, "WORKER", "strange_jobs")
+    monkeypatch.setattr(process, "GRACE", 0.5)
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
+    return lambda: RayExecutor(link, {"shared": shared, "same": identity()}, 1)
+
+
+@pytest.fixture
+def job(tmp_path: Path):
+    def make(do: str, key: str = "", *needs: str, **fields: Any) -> Job:
+        limits = ("deadline", "stall", "threads", "gpus", "lower")
+        own = {name: fields.pop(name) for name in limits if name in fields}
+        folder = tmp_path / (key or do)
+        return Job(key or do, "strange", do, folder, {"do": do, **fields}, needs, **own)
+
+    return make
+
+
+def run(executor: Any, *jobs: Job, heard: Heard | None = None) -> dict[str, Outcome]:
+    events: Heard = [] if heard is None else heard
+    ran = executor.run(jobs, lambda job, event: events.append((job.key, event)))
+    return {job.key: outcome for job, outcome in ran}
+
+
+def wait_until(what: Callable[[], Any], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def stripped(outcome: Outcome) -> Outcome:
+    """Without what no two orders share."""
+    return replace(outcome, answer={k: v for k, v in outcome.answer.items() if k != "id"})
+
+
+# ---------------------------------------------------------------------------- as they end here
+
+
+def strange_ends(job: Callable[..., Job]) -> list[Job]:
+    lower = ({"size": 4}, {"size": 2})
+    return [
+        *(job(do) for do in ("refuse", "crash", "fail", "exhaust", "leave", "die")),
+        job("exhaust_above", size=8, enough=2, lower=lower),
+        job("hang", stall=2.0),
+        job("hang_on", deadline=2.0),
+        job("answer", "blocked", "crash"),
+        job("answer", "after", "exhaust_above", value=[1, "é"]),
+    ]
+
+
+def test_jobs_end_on_nodes_as_they_do_here(job, executor, tmp_path: Path) -> None:
+    there, here = Heard(), Heard()
+    remote = run(executor(), *strange_ends(job), heard=there)
+    assert not list(tmp_path.rglob("*.events.jsonl"))
+    local = run(LocalExecutor(2, threads=1), *strange_ends(job), heard=here)
+    assert {k: stripped(v) for k, v in remote.items()} == {k: stripped(v) for k, v in local.items()}
+    for key in remote:
+        told = [[e["event"] for k, e in heard if k == key] for heard in (there, here)]
+        assert told[0] == told[1]
+
+
+def test_gpus_are_never_shared(job, executor, tmp_path: Path) -> None:
+    place = str(tmp_path / "place")
+    found = run(executor(), *(job("be_counted", key, gpus=1, place=place) for key in "abcd"))
+    assert max(out.answer["count"] for out in found.values()) <= 2
+    assert {out.answer["gpu"] for out in found.values()} <= {"0", "1"}
+    assert {out.status for out in found.values()} == {"ok"}
+
+
+def test_cancelling_stops_what_runs_and_forgets_what_waits(job, executor, tmp_path: Path) -> None:
+    running, noted = executor(), [tmp_path / f"{n}.pids" for n in range(6)]
+    jobs = [job("leave_a_child", path.stem, pids=str(path), hang=True) for path in noted]
+    found = {}
+
+    def listen(job: Job, event: Mapping[str, Any]) -> None:
+        if event["event"] == "phase" and sum(path.exists() for path in noted) == 4:
+            running.cancel()
+
+    for ended, outcome in running.run(jobs, listen):
+        found[ended.key] = outcome.status
+    assert len(found) == 4 and set(found.values()) == {"interrupted"}
+    begun = [int(word) for path in noted if path.exists() for word in path.read_text().split()]
+    wait_until(lambda: not any(map(alive, begun)))
+    assert run(executor(), job("answer"))["answer"].status == "ok"
+
+
+# ---------------------------------------------------------------------------- lost
+
+
+def test_a_node_killed_in_the_middle_costs_no_job(
+    job, executor, cluster: Any, tmp_path: Path
+) -> None:
+    until, diaries = tmp_path / "until", {key: tmp_path / f"diary-{key}" for key in "abcdef"}
+    jobs = [job("finish_once", k, until=str(until), diary=str(d)) for k, d in diaries.items()]
+    heard, lost = Heard(), list[str]()
+
+    def listen(job: Job, event: Mapping[str, Any]) -> None:
+        heard.append((job.key, event))
+        begun = [key for key, diary in diaries.items() if diary.exists()]
+        if len(begun) == 4 and not lost:
+            keeper = int(diaries[begun[0]].read_text().split()[4])  # the task; its parent the node
+            raylet = parent_of(keeper)
+            nodes = {n.all_processes["raylet"][0].process.pid: n for n in cluster.worker_nodes}
+            lost.extend(
+                key
+                for key in begun
+                if parent_of(int(diaries[key].read_text().split()[4])) == raylet
+            )
+            cluster.remove_node(nodes[raylet], allow_graceful=False)
+            until.touch()
+
+    found = {ended.key: outcome for ended, outcome in executor().run(jobs, listen)}
+    cluster.add_node(num_cpus=2, num_gpus=1)
+    assert {key: out.status for key, out in found.items()} == dict.fromkeys(diaries, "ok")
+    assert {key for key, event in heard if event["event"] == "retried"} <= set(lost)
+    assert len(lost) == 2
+    for diary in diaries.values():
+        assert diary.read_text().split().count("done") == 1
+
+
+def test_a_job_that_is_lost_again_and_again_ends_as_killed(job, executor) -> None:
+    heard = Heard()
+    found = run(executor(), job("lose_the_parent"), job("answer"), heard=heard)
+    assert found["lose_the_parent"].status == "killed"
+    assert f"its node was lost {RETRIES + 1} times" in found["lose_the_parent"].reason
+    assert [e["event"] for _, e in heard].count("retried") == RETRIES
+    assert found["answer"].status == "ok"
+
+
+# ---------------------------------------------------------------------------- unfit
+
+
+def test_nodes_that_do_not_share_or_are_of_another_version_are_refused(
+    link: Link, shared: dict[str, str], tmp_path: Path, job, executor
+) -> None:
+    fit = {"shared": shared, "same": identity()}
+    nodes = link.nodes(fit)
+    assert sorted((n["cpus"], n["gpus"]) for n in nodes) == [(0, 0), (2, 1), (2, 1)]
+    with pytest.raises(BenchError, match=f"does not share {tmp_path}"):
+        link.nodes({**fit, "shared": {str(tmp_path): "no such sign"}})
+    with pytest.raises(BenchError, match=r"has timbrebench .*, this machine 0"):
+        link.nodes({**fit, "same": {"timbrebench": "0"}})
+    # A node that joins later is looked at when it gets a job.
+    late = executor()
+    late.must = {**fit, "shared": {str(tmp_path): "no such sign"}}
+    ended = run(late, job("answer"))["answer"]
+    assert ended.status == "failed" and "does not share" in ended.reason
+
+
+def test_an_address_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for address in ("", "auto", "local", "ray://here:10001", "here"):
+        with pytest.raises(BenchError, match="HOST:PORT"):
+            checked_address(address)
+    monkeypatch.setenv("RAY_ADDRESS", "there:6379")
+    assert checked_address("") == "there:6379"
+    assert checked_address("here:1") == "here:1"
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BenchError, match=r"pip install 'timbrebench\[ray\]'"):
+        checked_address("here:1")
+
+
+def test_an_address_where_no_cluster_is_is_told_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_link, "CONNECT_SECONDS", 3.0)
+    monkeypatch.setattr(ray_link, "CLOSE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        with pytest.raises(BenchError, match=r"no Ray cluster took us .* within 3 s"):
+            Link(f"127.0.0.1:{port}", tmp_path / "log.txt")
+    with pytest.raises(BenchError, match="no Ray cluster answers"):
+        Link(f"127.0.0.1:{port}", tmp_path / "log.txt")
+
+
+@pytest.mark.parametrize(
+    "jobs, threads, gpu, expected",
+    [(0, 0, False, 6), (2, 0, False, 3), (9, 0, False, 1), (0, 0, True, 4), (0, 5, False, 5)],
+)
+def test_every_job_has_as_many_threads(jobs: int, threads: int, gpu: bool, expected: int) -> None:
+    nodes = [{"cpus": c, "gpus": g} for c, g in ((0, 0), (6, 0), (8, 2), (16, 4))]
+    assert threads_of(nodes, jobs, threads, gpu) == expected
+
+
+def test_what_no_node_has_is_refused() -> None:
+    with pytest.raises(BenchError, match="has a GPU"):
+        threads_of([{"cpus": 4, "gpus": 0}], 1, 0, True)
+    with pytest.raises(BenchError, match="largest node has 4"):
+        threads_of([{"cpus": 4, "gpus": 0}], 1, 5, False)
