@@ -39,6 +39,7 @@ SEPARATE = ("datasets", "methods")
 HEAVY = {
     *("torch", "librosa", "essentia", "pandas", "numpy", "scipy", "soundfile", "matplotlib"),
     *("safetensors", "onnxruntime", "resampy", "frechet_audio_distance", "diffusers", "optuna"),
+    "ray",
 }
 
 MODULES = {

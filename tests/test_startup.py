@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "librosa", "essentia", "pandas")
+HEAVY = ("torch", "librosa", "essentia", "pandas", "ray")
 LIMIT = 0.3  # seconds, where LIBRARIES load in NOMINAL; on a slower machine in proportion
 NOMINAL = 0.1
 LIBRARIES = "import click, rich.table, importlib.metadata, dataclasses, inspect, subprocess"

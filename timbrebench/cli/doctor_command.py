@@ -15,6 +15,7 @@ NEEDED = ("torch", "librosa", "essentia", "soundfile", "scipy", "pandas", "matpl
 OPTIONAL = {
     "onnxruntime": "pip install 'timbrebench[soundstream]', for the SoundStream vocoder",
     "diffusers": "pip install 'timbrebench[published]', for the published network of cross",
+    "ray": "pip install 'timbrebench[ray]', for runs on a cluster",
     "optuna": "pip install 'timbrebench[tune]', for bench tune",
 }
 
