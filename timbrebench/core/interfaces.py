@@ -270,6 +270,14 @@ class Method(ABC):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What preparing a dataset still takes, in bytes; None where that is not known."""
+
+    download: int | None = None
+    disk: int | None = None  # at the most, at one time, downloads included
+
+
 class Dataset(ABC):
     """A corpus on disk. ``root`` is where the user says it is; None where not said."""
 
@@ -282,7 +290,26 @@ class Dataset(ABC):
         return ""
 
     def prepare(self, progress: Progress) -> None:  # noqa: B027 (most have nothing to prepare)
-        """Makes or fetches what is missing. May be stopped at any point and called again."""
+        """Makes or fetches what is missing. May be stopped at any point and called again.
+
+        Downloads go through ``core.fetching``, so that the user's mirror, proxy and folder of
+        files already fetched hold for them.
+        """
+
+    def needs(self) -> Needs:
+        """What :meth:`prepare` will still take; told, and asked for, before it starts."""
+        return Needs()
+
+    def verify(self, progress: Progress) -> Mapping[str, str]:
+        """File → what is wrong with it, for the files that :meth:`prepare` or the user put there.
+
+        As it stands here: what the index names and is not there, and what it left out. To be
+        overridden where more is known (``core.inventory`` keeps checksums).
+        """
+        corpus = self.corpus()
+        files = {path for track in corpus.tracks for path in track.stems.values()}
+        absent = {str(path): "it is not there" for path in sorted(files) if not path.is_file()}
+        return {**absent, **corpus.notes.get("left_out", {})}
 
     @abstractmethod
     def corpus(self) -> Corpus:

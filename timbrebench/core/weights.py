@@ -3,23 +3,16 @@
 Nothing else downloads them. A file counts only with the SHA-256 that is written here.
 """
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING
 
+from timbrebench.core import fetching
 from timbrebench.core.errors import BenchError, MissingData, UnknownName
 from timbrebench.core.files import atomic_path, cache_root, sha256_of
 from timbrebench.core.interfaces import Progress
-
-if TYPE_CHECKING:
-    from http.client import HTTPResponse
-
-_TIMEOUT = 60  # seconds without an answer
-_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -36,6 +29,12 @@ class Weights:
     def path(self) -> Path:
         """Where it is kept."""
         return cache_root() / "weights" / self.file
+
+    @property
+    def remote(self) -> fetching.Remote:
+        return fetching.Remote(
+            self.file, self.url, checksum=f"sha256:{self.sha256}", limit=self.limit
+        )
 
     @property
     def command(self) -> str:
@@ -105,83 +104,8 @@ def install(weights: Weights, file: Path) -> Path:
     return weights.path
 
 
-def fetch(
-    weights: Weights, *, url: str = "", progress: Progress = lambda what, share: None
-) -> Path:
-    """Downloads weights (from a mirror if ``url`` is given) unless the cache has them.
-
-    A download that was stopped goes on where it was.
-    """
-    from http.client import HTTPException
-
-    path, url = weights.path, url or weights.url
-    if path.is_file() and sha256_of(path) == weights.sha256:
-        return path
-    if not url.startswith(("https://", "http://")):
-        raise BenchError(f"'{url}' is no http(s) address.", hint=_elsewhere(weights))
-    part = path.with_name(f"{path.name}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        _download(url, part, weights, progress)
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise BenchError(
-            f"{weights.name}: {url} could not be fetched ({reason}).", hint=_elsewhere(weights)
-        ) from error
-    _accept(part, weights, url)
-    return path
-
-
-def _download(url: str, part: Path, weights: Weights, progress: Progress) -> None:
-    """Fills ``part``; what it holds already is not asked for again."""
-    import urllib.error
-    import urllib.request
-
-    held = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={held}-"} if held else {})
-    try:
-        answer = urllib.request.urlopen(request, timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if held and error.code == 416:  # nothing after what is held: it was complete
-            return
-        raise
-    with answer:
-        held = held if answer.status == 206 else 0
-        with part.open("ab" if held else "wb") as out:
-            _copy(answer, out, held, weights, progress)
-
-
-def _copy(
-    answer: "HTTPResponse", out: IO[bytes], held: int, weights: Weights, progress: Progress
-) -> None:
-    length = answer.headers.get("Content-Length")
-    total = held + int(length) if length else None
-    while block := answer.read(_BLOCK):
-        held += len(block)
-        if held > weights.limit:
-            raise OSError(f"it is longer than {weights.limit >> 20} MiB")
-        out.write(block)
-        progress(f"fetching {weights.name}", held / total if total else 0.0)
-    if total is not None and held < total:
-        raise OSError(f"the connection ended after {held} of {total} bytes; what came is kept")
-
-
-def _accept(part: Path, weights: Weights, url: str) -> None:
-    """Makes a complete download the file, or deletes it if it is something else."""
-    if sha256_of(part) != weights.sha256:
-        part.unlink()
-        raise BenchError(
-            f"{url} holds something else than the weights of {weights.name} (another sha256); "
-            "it was deleted.",
-            hint=_elsewhere(weights),
-        )
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(weights.path)
-
-
-def _elsewhere(weights: Weights) -> str:
-    return (
-        f"Try again, or: {weights.command} --url MIRROR, or {weights.command} --from FILE "
-        f"with the file from {weights.url}"
-    )
+def fetch(weights: Weights, *, progress: Progress = lambda what, share: None) -> Path:
+    """Puts weights into the cache: from the folder of ``--from``, or by a download that goes on
+    where it was. Nothing is done where the cache has them."""
+    found = fetching.fetch(weights.remote, weights.path.parent, progress=progress)
+    return found if found == weights.path else install(weights, found)
