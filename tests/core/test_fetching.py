@@ -97,7 +97,7 @@ def test_a_wrong_byte_is_noticed_and_the_file_fetched_once_more(
 
 def test_wrong_twice_it_fails_and_leaves_nothing(server: FaultyServer, tmp_path: Path) -> None:
     server.always = Fault(flip=7)
-    with pytest.raises(BenchError, match="holds another md5: .* it was deleted"):
+    with pytest.raises(BenchError, match=r"holds another md5: .* it was deleted"):
         fetch(remote_of(server), tmp_path)
     assert left(tmp_path) == [] and len(server.asked) == 2
 
@@ -157,7 +157,7 @@ def test_a_server_that_is_busy_is_asked_again(server: FaultyServer, tmp_path: Pa
 
 
 def test_one_that_does_not_have_it_is_not(server: FaultyServer, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="could not be fetched .*404"):
+    with pytest.raises(BenchError, match=r"could not be fetched .*404"):
         fetch(remote_of(server, url=f"{server.url}/else"), tmp_path)
     assert len(server.asked) == 1
 
@@ -210,7 +210,7 @@ def test_a_folder_with_the_file_is_read_and_left(server: FaultyServer, tmp_path:
         assert to_fetch(remote_of(server), folder) == 0
         assert fetch(remote_of(server), folder) == given / "a.tar.gz"
         (given / "a.tar.gz").write_bytes(OTHER)
-        with pytest.raises(BenchError, match="another md5.*--from"):
+        with pytest.raises(BenchError, match=r"another md5.*--from"):
             fetch(remote_of(server), folder)
         (given / "a.tar.gz").write_bytes(OTHER[1:])
         with pytest.raises(BenchError, match="it has 199999 bytes"):
@@ -269,7 +269,7 @@ def test_only_http_addresses(server: FaultyServer, tmp_path: Path, url: str) -> 
 @pytest.mark.parametrize("to", ["file:///etc/hostname", "ftp://127.0.0.1/x", "gopher://x/"])
 def test_only_http_redirects(server: FaultyServer, tmp_path: Path, to: str) -> None:
     server.faults = [Fault(status=302, headers={"Location": to})]
-    with pytest.raises(BenchError, match="refused|not allowed"):
+    with pytest.raises(BenchError, match=r"refused|not allowed"):
         fetch(remote_of(server), tmp_path)
     assert "a.tar.gz" not in left(tmp_path)
 

@@ -17,9 +17,11 @@ CONTENT = bytes(range(256)) * 20
 
 @pytest.fixture
 def server() -> Iterator[FaultyServer]:
-    with FaultyServer({"net.pth": CONTENT}) as running:
-        with using(Fetching(timeout=1, tries=2, wait=0.01)):
-            yield running
+    with (
+        FaultyServer({"net.pth": CONTENT}) as running,
+        using(Fetching(timeout=1, tries=2, wait=0.01)),
+    ):
+        yield running
 
 
 @pytest.fixture

@@ -80,9 +80,7 @@ def using(how: Fetching) -> Iterator[None]:
         _current.reset(token)
 
 
-def fetch(
-    remote: Remote, folder: Path, *, progress: Progress = lambda what, share: None
-) -> Path:
+def fetch(remote: Remote, folder: Path, *, progress: Progress = lambda what, share: None) -> Path:
     """The path of the whole, verified file: in the folder of ``--from`` if it is there, else in
     ``folder``, where it is downloaded to unless it lies there already.
 
@@ -100,9 +98,7 @@ def fetch(
     return path
 
 
-def wrong_with(
-    path: Path, remote: Remote, progress: Progress = lambda what, share: None
-) -> str:
+def wrong_with(path: Path, remote: Remote, progress: Progress = lambda what, share: None) -> str:
     """Why a file is not the remote one, in words; '' if it is, as far as is known of it."""
     size = path.stat().st_size
     if remote.size is not None and size != remote.size:
@@ -155,9 +151,7 @@ def _given(remote: Remote, progress: Progress) -> Path | None:
     if path is None or not path.is_file():
         return None
     if reason := wrong_with(path, remote, progress):
-        raise BenchError(
-            f"{path}: {reason}.", hint=f"Take it out of --from; it is at {remote.url}"
-        )
+        raise BenchError(f"{path}: {reason}.", hint=f"Take it out of --from; it is at {remote.url}")
     return path
 
 

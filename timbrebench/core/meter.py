@@ -21,7 +21,8 @@ class Meter:
         self.marks.append((now, held))
         while len(self.marks) > 2 and self.marks[1][0] < now - _WINDOW:
             self.marks.popleft()
-        (since, before), spent = self.marks[0], now - self.marks[0][0]
+        since, before = self.marks[0]
+        spent = now - since
         speed = (held - before) / spent if spent > 0 else 0.0
         if not self.total:
             return f"{self.label}: {bytes_text(held)}, {bytes_text(speed)}/s", 0.0

@@ -36,7 +36,7 @@ class FaultyServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, files: Mapping[str, bytes], *faults: Fault, always: Fault = Fault()) -> None:  # noqa: B008
+    def __init__(self, files: Mapping[str, bytes], *faults: Fault, always: Fault = Fault()) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.faults, self.always = dict(files), list(faults), always
         self.asked: list[tuple[str, str]] = []
@@ -67,7 +67,7 @@ class FaultyServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: FaultyServer
 
-    def do_GET(self) -> None:  # noqa: N802 (the base class calls it so)
+    def do_GET(self) -> None:
         server, name = self.server, self.path.rpartition("/")[2]
         number = len(server.asked)
         server.asked.append((name, self.headers.get("Range", "")))
