@@ -10,10 +10,11 @@ import soundfile as sf
 from timbrebench.core.errors import MissingData
 from timbrebench.core.features import aligned_log_mels
 from timbrebench.core.mel import preset
-from timbrebench.core.options import NoOptions
 from timbrebench.core.records import Corpus
 from timbrebench.core.splits import apply_split
-from timbrebench.datasets.starnet import STEMS, StarNet
+from timbrebench.datasets.starnet.dataset import StarNet
+from timbrebench.datasets.starnet.layout import STEMS
+from timbrebench.datasets.starnet.options import Options
 from timbrebench.testing import check_dataset
 
 _DATA = Path(os.environ.get("TIMBREBENCH_TEST_DATA", Path(__file__).parents[3] / "shared/data"))
@@ -38,7 +39,7 @@ def pieces(folder: Path, count: int, rate: int = 44100, channels: int = 2) -> Pa
 
 
 def corpus_of(root: Path) -> Corpus:
-    return StarNet(NoOptions(), root).corpus()
+    return StarNet(Options(), root).corpus()
 
 
 def splits(corpus: Corpus) -> dict[str, str]:
@@ -71,7 +72,7 @@ def test_one_folder_alone_is_split_by_quotas(tmp_path: Path, folder: str) -> Non
 
 
 def test_it_keeps_the_contract_of_datasets(tmp_path: Path) -> None:
-    check_dataset(StarNet(NoOptions(), pieces(tmp_path / "p", 3)))
+    check_dataset(StarNet(Options(), pieces(tmp_path / "p", 3)))
 
 
 def test_task_groups(tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_missing_data_names_the_page_and_the_option(tmp_path: Path, made: str | 
     root = tmp_path / made if made else None
     if root and made == "empty":
         root.mkdir()
-    dataset = StarNet(NoOptions(), root)
+    dataset = StarNet(Options(), root)
     with pytest.raises(MissingData, match="--data-root DIR, or set TIMBREBENCH_DATA") as caught:
         dataset.corpus()
     assert "https://zenodo.org/records/6917099" in str(caught.value)

@@ -1,7 +1,8 @@
 """``bench data``."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,21 +11,38 @@ from timbrebench.cli.bar import bar
 from timbrebench.cli.console import as_text, json_option, print_json, print_rows
 from timbrebench.cli.run_options import merge_options
 from timbrebench.core.errors import BenchError, UnknownName
+from timbrebench.core.units import bytes_text
 
-root_option = click.option("--data-root", help="Where the data is; or TIMBREBENCH_DATA.")
+if TYPE_CHECKING:
+    from timbrebench.core.interfaces import Dataset, Needs
+
+_ASKS_FROM = 1 << 30  # bytes to download
+
+root_option = click.option(
+    "--data-root", "--root", "data_root", help="Where the data is; or TIMBREBENCH_DATA."
+)
 options_option = click.option("-o", "--option", "options", multiple=True, help="NAME.OPTION=VALUE.")
+
+
+def part_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--stems`` and ``--tracks``, put into the command's ``options``."""
+    stems = click.option("--stems", help="These stems only: -o NAME.stems=….")
+    return stems(click.option("--tracks", help="These tracks only: -o NAME.tracks=….")(command))
 
 
 @click.group("data")
 def command() -> None:
-    """Prepare a dataset or weights, and show what is there."""
+    """Prepare a dataset or weights, verify them, and show what is there."""
+
+
+# ---------------------------------------------------------------------------- list
 
 
 @command.command("list")
 @root_option
 @json_option
 def list_data(data_root: str | None, as_json: bool) -> None:
-    """Show every dataset and weights file: licence, size, and what is missing."""
+    """Show every dataset and weights file: licence, size, what is there and what is missing."""
     from timbrebench.core.registry import registry
     from timbrebench.core.weights import KNOWN
 
@@ -35,13 +53,16 @@ def list_data(data_root: str | None, as_json: bool) -> None:
             "kind": "weights",
             "size": f"at most {w.limit >> 20} MiB",
             "licence": "",
+            "citation": "",
+            "there": "" if w.missing() else bytes_text(w.path.stat().st_size),
             "missing": w.missing(),
         }
         for w in KNOWN.values()
     ]
     for row in rows:
         row["state"] = "missing" if row["missing"] else "there"
-    print_rows(rows, ("name", "kind", "licence", "size", "state", "missing"), as_json)
+    columns = ("name", "licence", "size", "citation", "there", "missing")
+    print_rows(rows, columns, as_json)
 
 
 def _dataset_row(entry: Any, data_root: str | None) -> dict[str, Any]:
@@ -50,10 +71,11 @@ def _dataset_row(entry: Any, data_root: str | None) -> dict[str, Any]:
     from timbrebench.benchmarks.plan import read_corpus
     from timbrebench.core.registry import registry
 
-    config = _config(entry.name, data_root, ())
+    config, there = _config(entry.name, data_root, ()), ""
     try:
         choice = choose(registry(), "dataset", entry.name, config)[1]
-        missing = read_corpus(choice, root_of(config), registry())[0]
+        missing, corpus = read_corpus(choice, root_of(config), registry())
+        there = _there({path for track in corpus.tracks for path in track.stems.values()})
     except BenchError as error:
         missing = str(error)
     return {
@@ -62,66 +84,183 @@ def _dataset_row(entry: Any, data_root: str | None) -> dict[str, Any]:
         "licence": entry.info.licence,
         "size": entry.info.size,
         "citation": entry.info.citation,
+        "there": there,
         "missing": missing,
     }
+
+
+def _there(files: set[Path]) -> str:
+    """'12 files, 3 MiB', or '5 of 12 files, …' where the others are made when they are needed."""
+    sizes = [path.stat().st_size for path in files if path.is_file()]
+    counted = f"{len(files)}" if len(sizes) == len(files) else f"{len(sizes)} of {len(files)}"
+    return f"{counted} files, {bytes_text(sum(sizes))}"
+
+
+# ---------------------------------------------------------------------------- prepare
 
 
 @command.command("prepare")
 @click.argument("name")
 @root_option
+@part_options
 @options_option
-@click.option("--url", default="", help="A mirror, for weights.")
-@click.option("--from", "file", type=click.Path(path_type=Path), help="A file already fetched.")
+@click.option("--mirror", default="", help="Address of a folder that has the files too.")
+@click.option("--proxy", default="", help="http://HOST:PORT; else as HTTPS_PROXY says.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="A folder with files already fetched, or a weights file.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before a large download.")
 def prepare(
-    name: str, data_root: str | None, options: tuple[str, ...], url: str, file: Path | None
-) -> None:
-    """Make or fetch what a dataset or a weights file lacks."""
+    name: str, data_root: str | None, mirror: str, proxy: str, source: Path | None, **given: Any
+) -> int:
+    """Make or fetch what a dataset or a weights file lacks.
+
+    Says what it will take before it starts, may be stopped at any point, and goes on where it
+    was when it is run again. Exit 1: something had to be left out.
+    """
+    from timbrebench.core.fetching import Fetching, using
+    from timbrebench.core.weights import KNOWN
+
+    yes = given.pop("yes")
+    folder = source if source and not source.is_file() else None
+    if folder and not folder.is_dir():
+        raise BenchError(f"--from {folder}: there is no such file or folder.")
+    with using(Fetching(source=folder, mirror=mirror, proxy=proxy)):
+        if name in KNOWN:
+            _prepare_weights(name, source if folder is None else None)
+            return 0
+        _refuse_unknown(name)
+        if source and folder is None:
+            raise BenchError(f"--from {source}: of a dataset it is a folder.")
+        return _prepare_dataset(name, _open(name, data_root, **given), yes)
+
+
+def _refuse_unknown(name: str) -> None:
     from timbrebench.core.registry import registry
     from timbrebench.core.weights import KNOWN
 
-    if name in KNOWN:
-        _prepare_weights(name, url, file)
-        return
     names = [e.name for e in registry().of("dataset")]
-    if name.partition("@")[0] not in names:
+    if name.partition("[")[0].partition("@")[0] not in names:
         raise UnknownName("dataset or weights", name, [*names, *KNOWN], hint="See: bench data list")
-    if url or file:
-        raise BenchError(f"--url and --from are for weights; '{name}' is a dataset.")
-    _prepare_dataset(name, data_root, options)
 
 
-def _prepare_weights(name: str, url: str, file: Path | None) -> None:
+def _prepare_weights(name: str, file: Path | None) -> None:
     from timbrebench.core import weights
 
     wanted = weights.known(name)
-    with bar(f"weights {name}") as progress:
-        path = (
-            weights.install(wanted, file)
-            if file
-            else weights.fetch(wanted, url=url, progress=progress)
-        )
+    with bar(f"weights {name}", lines=True) as progress:
+        path = weights.install(wanted, file) if file else weights.fetch(wanted, progress=progress)
     click.echo(f"{name} is in {path}.")
 
 
-def _prepare_dataset(name: str, data_root: str | None, options: tuple[str, ...]) -> None:
+def _open(
+    name: str,
+    data_root: str | None,
+    options: tuple[str, ...],
+    stems: str | None = None,
+    tracks: str | None = None,
+) -> "Dataset":
+    """The dataset with its options."""
     from timbrebench.benchmarks.choices import check_owners, choose
     from timbrebench.benchmarks.plan import data_root as root_of
     from timbrebench.core.registry import create, registry
 
-    config = _config(name, data_root, options)
+    owner = name.partition("[")[0].partition("@")[0]
+    parts = {"stems": stems, "tracks": tracks}
+    said = tuple(f"{owner}.{part}={text}" for part, text in parts.items() if text)
+    config = _config(name, data_root, (*options, *said))
     check_owners(config, registry())
     entry, choice = choose(registry(), "dataset", name, config)
-    dataset = create(entry, choice.values, root_of(config))
-    with bar(f"prepare {name}") as progress:
+    return create(entry, choice.values, root_of(config))
+
+
+def _prepare_dataset(name: str, dataset: "Dataset", yes: bool) -> int:
+    _tell_needs(name, dataset.needs(), dataset.root, yes)
+    with bar(f"prepare {name}", lines=True) as progress:
         dataset.prepare(progress)
     missing = dataset.missing()
     if missing:
         raise BenchError(f"{name} is not complete: {missing}")
-    click.echo(f"{name} is ready: {len(dataset.corpus().tracks)} tracks.")
+    corpus = dataset.corpus()
+    left_out = corpus.notes.get("left_out", {})
+    click.echo(f"{name} is ready: {len(corpus.tracks)} tracks.")
+    for file, reason in left_out.items():
+        click.echo(f"left out: {file}: {reason}", err=True)
+    return 1 if left_out else 0
+
+
+def _tell_needs(name: str, needs: "Needs", root: Path | None, yes: bool) -> None:
+    """What it will take; on a terminal a large download is asked for."""
+    import sys
+
+    if not needs.download and not needs.disk:
+        return
+    words = [f"{bytes_text(needs.download)} to download"] if needs.download else []
+    words += [f"at most {bytes_text(needs.disk)} of disk in {root}"] if needs.disk else []
+    click.echo(f"{name}: {', '.join(words)}.", err=True)
+    large = (needs.download or 0) >= _ASKS_FROM
+    if large and not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm("Go on?", default=True, abort=True, err=True)
 
 
 def _config(name: str, data_root: str | None, options: tuple[str, ...]) -> RunConfig:
     return RunConfig(dataset=name, data_root=data_root or "", options=merge_options({}, options))
+
+
+# ---------------------------------------------------------------------------- verify
+
+
+@command.command("verify")
+@click.argument("name")
+@root_option
+@part_options
+@options_option
+@json_option
+def verify(name: str, data_root: str | None, as_json: bool, **given: Any) -> int:
+    """Check files against the checksums that were written down when they were prepared.
+
+    Names each that is damaged or missing, and the command that mends it. Exit 1 if there is one.
+    """
+    from timbrebench.core.weights import KNOWN
+
+    if name in KNOWN:
+        wrong, mend = _wrong_weights(name), KNOWN[name].command
+    else:
+        _refuse_unknown(name)
+        dataset = _open(name, data_root, **given)
+        with bar(f"verify {name}", lines=True) as progress:
+            wrong, mend = dict(dataset.verify(progress)), _mend(name, dataset)
+    rows = [{"file": file, "wrong": reason, "mend": mend} for file, reason in wrong.items()]
+    if as_json:
+        print_json(rows)
+        return 1 if rows else 0
+    for file, reason in wrong.items():
+        click.echo(f"{file}: {reason}")
+    click.echo(f"Mend it: {mend}" if wrong else f"{name} is whole.")
+    return 1 if rows else 0
+
+
+def _wrong_weights(name: str) -> dict[str, str]:
+    from timbrebench.core.weights import known
+
+    try:
+        known(name).verified()
+    except BenchError as error:
+        return {str(known(name).path): error.what.partition(": ")[2].rstrip(".")}
+    return {}
+
+
+def _mend(name: str, dataset: "Dataset") -> str:
+    import shlex
+
+    root = ["--data-root", str(dataset.root)] if dataset.root else []
+    return shlex.join(["bench", "data", "prepare", name, *root])
+
+
+# ---------------------------------------------------------------------------- info
 
 
 @command.command("info")

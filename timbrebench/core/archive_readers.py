@@ -42,6 +42,10 @@ class Refused(Exception):
     """A member that is not taken, with the reason."""
 
 
+class BadArchive(BenchError):
+    """An archive that is damaged, or goes beyond its limits: what lies behind is not taken."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One entry, as the archive tells it."""
@@ -55,8 +59,8 @@ class Entry:
 
 
 def entries(archive: Path, total: int, progress: Progress) -> Iterator[Entry]:
-    """All entries in their order. BenchError where the archive is damaged, or expands to over
-    ``total`` bytes."""
+    """All entries in their order. BadArchive where it is damaged, or expands to over ``total``
+    bytes."""
     with _judging(archive), archive.open("rb") as raw:
         first = raw.read(4)
         watched = _Watched(raw, archive, progress)
@@ -77,7 +81,7 @@ def _judging(archive: Path) -> Iterator[None]:
         yield
     except _DAMAGED as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise BenchError(
+        raise BadArchive(
             f"{archive}: it is damaged, or no zip, tar or tar.gz ({reason})."
         ) from None
 
@@ -91,7 +95,7 @@ class _Count:
     def add(self, block: bytes) -> bytes:
         self.left -= len(block)
         if self.left < 0:
-            raise BenchError(
+            raise BadArchive(
                 f"{self.archive}: it expands to over {bytes_text(self.total)}, and is left there."
             )
         return block

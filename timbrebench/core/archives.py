@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from timbrebench.core.archive_readers import Entry, Refused, entries
-from timbrebench.core.errors import BenchError
+from timbrebench.core.archive_readers import BadArchive, Entry, Refused, entries
 from timbrebench.core.files import atomic_path
 from timbrebench.core.interfaces import Progress
 from timbrebench.core.units import bytes_text
 
-__all__ = ["Limits", "Member", "Refused", "extract", "members"]
+__all__ = ["BadArchive", "Limits", "Member", "Refused", "extract", "members"]
 
 _BLOCK = 1 << 20  # bytes
 _SLACK = 1 << 17  # bytes of the archive that may have been read ahead
@@ -76,13 +75,13 @@ def members(
 ) -> Iterator[Member]:
     """Its files in their order, each to be written before the next is asked for.
 
-    ``refuse(name, reason)`` is called for what is not taken. BenchError where the archive itself
+    ``refuse(name, reason)`` is called for what is not taken. BadArchive where the archive itself
     is damaged or beyond its limits, after what came before.
     """
     seen: set[str] = set()
     for count, entry in enumerate(entries(archive, limits.total, progress), 1):
         if count > limits.entries:
-            raise BenchError(
+            raise BadArchive(
                 f"{archive}: it holds over {limits.entries} entries, and is left there."
             )
         try:

@@ -2,7 +2,8 @@
 
 from timbrebench.core.interfaces import DatasetInfo
 from timbrebench.datasets.starlet.options import Options as StarletOptions
-from timbrebench.datasets.starnet import LICENCE, PAGE, SIZE
+from timbrebench.datasets.starnet.options import LICENCE, PAGE, SIZE
+from timbrebench.datasets.starnet.options import Options as StarNetOptions
 
 _HERE = "timbrebench.datasets"
 
@@ -19,7 +20,8 @@ DATASETS = [
     DatasetInfo(
         "starnet",
         "104 pieces performed with two sets of instruments: stems and mixtures",
-        f"{_HERE}.starnet:StarNet",
+        f"{_HERE}.starnet.dataset:StarNet",
+        StarNetOptions,
         source=PAGE,
         licence=LICENCE,
         citation="Alinoori & Tzerpos, Music-STAR, ISMIR 2022",

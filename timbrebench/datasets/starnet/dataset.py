@@ -12,47 +12,93 @@ Pairing      all files NNN.0.wav … NNN.5.wav are of one piece; they differ by 
 
 The parts number their pieces anew, and so does the test set: in ``starnet-p1``, ``starnet-p2``
 and ``starnet-test`` below the root, piece 001 is ``p1/001``, ``p2/001`` and ``test/001``. Files in
-the root itself keep their number. A 16 kHz mono copy with the same names does as well.
+the root itself keep their number. ``prepare`` makes 16 kHz mono FLACs of the same names while it
+unpacks; WAVs at any rate do as well.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from timbrebench.core.archives import Limits
 from timbrebench.core.errors import MissingData
-from timbrebench.core.interfaces import Dataset
+from timbrebench.core.fetching import Remote
+from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
+from timbrebench.datasets.starnet.getting import Getting, command
+from timbrebench.datasets.starnet.layout import STEMS, files_of, selection
+from timbrebench.datasets.starnet.options import LICENCE, PAGE, SIZE, Options
+from timbrebench.datasets.starnet.unpack import LIMITS
 
-LICENCE = "CC BY 4.0"
-SIZE = "36 GB to download"
-PAGE = "https://zenodo.org/records/6917099"
-
-STEMS = (  # by the number in a file's name: instrument, and the part that it plays
-    ("clarinet+vibraphone", "mixture"),
-    ("clarinet", "melody"),
-    ("vibraphone", "accompaniment"),
-    ("strings+piano", "mixture"),
-    ("strings", "melody"),
-    ("piano", "accompaniment"),
-)
-_FOLDERS = {"": "", "p1/": "starnet-p1", "p2/": "starnet-p2", "test/": "starnet-test"}
-_NAME = re.compile(r"(\d+)\.([0-5])\.wav", re.IGNORECASE)
+ARCHIVES = {  # by the folder that they unpack to
+    "starnet-p1": Remote(
+        "starnet_part1.tar.gz",
+        f"{PAGE}/files/starnet_part1.tar.gz",
+        13_982_371_774,
+        "md5:98c7bd811a0840246e1dad7f29c0ffba",
+    ),
+    "starnet-p2": Remote(
+        "starnet_part2.tar.gz",
+        f"{PAGE}/files/starnet_part2.tar.gz",
+        22_483_006_727,
+        "md5:cc4ed86c96f291adb6869c5d293cb3ce",
+    ),
+}
 
 
 class StarNet(Dataset):
-    """The original, or a copy at another rate, as it lies on disk."""
+    """The original, or a copy at another rate, as it lies on disk or is fetched."""
+
+    options: Options
+
+    def __init__(
+        self,
+        options: Options,
+        root: Path | None,
+        *,
+        archives: Mapping[str, Remote] = ARCHIVES,
+        limits: Limits = LIMITS,
+    ) -> None:
+        super().__init__(options, root)
+        self.archives, self.limits = archives, limits
+        self.asked = selection(options)
 
     def missing(self) -> str:
-        hint = f"Get it from {PAGE} and say --data-root DIR, or set TIMBREBENCH_DATA."
         if self.root is None:
-            return f"the dataset 'starnet' was not told where it is. {hint}"
+            return f"the dataset 'starnet' was not told where it is. {self._way()}"
         if not self.root.is_dir():
-            return f"the dataset 'starnet' has no folder '{self.root}'. {hint}"
-        if not _pieces(self.root):
-            return f"{self.root}: no 001.0.wav, … in it or in its folder starnet-p1. {hint}"
+            return f"the dataset 'starnet' has no folder '{self.root}'. {self._way()}"
+        if unfinished := self._getting().unfinished():
+            return f"{self.root}: what was asked for is not all there. Run: {unfinished}"
+        if not _pieces(self.root, self.options.original):
+            where = "in it or in its folder starnet-p1"
+            return f"{self.root}: no 001.0.wav, … {where}. {self._way()}"
         return ""
+
+    def _way(self) -> str:
+        """How to get it."""
+        return (
+            f"Run: {command(self.options, self.root)} ({SIZE}); or get it from {PAGE} and say "
+            "--data-root DIR, or set TIMBREBENCH_DATA."
+        )
+
+    def _getting(self) -> Getting:
+        if self.root is None:
+            raise MissingData(self.missing())
+        return Getting(self.options, self.root, self.archives, self.limits)
+
+    def needs(self) -> Needs:
+        return self._getting().needs()
+
+    def prepare(self, progress: Progress) -> None:
+        self._getting().run(progress)
+
+    def verify(self, progress: Progress) -> Mapping[str, str]:
+        getting = self._getting()
+        if not getting.inventory.files:  # the user's own: no checksums are known
+            return super().verify(progress)
+        return getting.verify(progress)
 
     def corpus(self) -> Corpus:
         from timbrebench.core.audio import probe_all
@@ -61,11 +107,16 @@ class StarNet(Dataset):
 
         if self.root is None or self.missing():
             raise MissingData(self.missing())
-        pieces = _pieces(self.root)
+        pieces = {
+            id: {name: path for stem, name, path in stems if stem in self.asked.stems}
+            for id, stems in _pieces(self.root, self.options.original).items()
+            if self.asked.track(id)
+        }
         files = [path for stems in pieces.values() for path in stems.values()]
         usable, left_out = probe_all(files, self.root)
         if not usable:
             raise MissingData(f"{self.root}: none of its {len(files)} files can be used.")
+        refused = self._getting().inventory.refused
         tracks = _tracks(pieces, {path: seconds for path, (seconds, _) in usable.items()})
         tracks, fingerprint, copies = seal(with_splits(tracks, _split(tracks)))
         return Corpus(
@@ -74,19 +125,15 @@ class StarNet(Dataset):
             groups=_groups(),
             fingerprint=fingerprint,
             rate=min(rate for _, rate in usable.values()),
-            notes={"licence": LICENCE, "source": PAGE, "left_out": left_out | copies},
+            notes={"licence": LICENCE, "source": PAGE, "left_out": refused | left_out | copies},
         )
 
 
-def _pieces(root: Path) -> dict[str, dict[str, Path]]:
-    """Track id → instrument → file, as names say."""
-    pieces: dict[str, dict[str, Path]] = defaultdict(dict)
-    for space, folder in _FOLDERS.items():
-        for path in sorted((root / folder).glob("*.*")):
-            name = _NAME.fullmatch(path.name)
-            if name:
-                instrument, _ = STEMS[int(name[2])]
-                pieces[space + name[1]][instrument] = path
+def _pieces(root: Path, original: bool) -> dict[str, list[tuple[int, str, Path]]]:
+    """Track → (number, instrument, file) of its stems, as names say."""
+    pieces: dict[str, list[tuple[int, str, Path]]] = defaultdict(list)
+    for track, stem, path in files_of(root, original):
+        pieces[track].append((stem, STEMS[stem][0], path))
     return pieces
 
 

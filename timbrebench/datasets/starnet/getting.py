@@ -1,0 +1,132 @@
+"""What is asked for of StarNet in a folder, what of it is there, and how the rest is got."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from timbrebench.core.archives import Limits
+from timbrebench.core.fetching import Remote, check_space, fetch, to_fetch
+from timbrebench.core.interfaces import Needs, Progress
+from timbrebench.core.inventory import Inventory
+from timbrebench.datasets.starnet.layout import FOLDERS, files_of, selection
+from timbrebench.datasets.starnet.options import Options
+from timbrebench.datasets.starnet.unpack import Unpacking
+
+# Bytes of WAV in a byte of archive, at the most. Stems of the test set pack to 0.83 to 0.93.
+_EXPANSION = 1.5
+_REDUCED = 16_000 / (2 * 44_100)  # size of a 16 kHz mono WAV, which its FLAC stays under
+_SCRATCH = 1 << 30  # bytes for the originals at hand while they are derived from
+_ASKED = "asked for"  # what the inventory calls the requests that prepare had
+
+
+class Getting:
+    """Of StarNet into a root. ``archives``: by the folder that they unpack to."""
+
+    def __init__(
+        self, options: Options, root: Path, archives: Mapping[str, Remote], limits: Limits
+    ) -> None:
+        self.options, self.root, self.archives, self.limits = options, root, archives, limits
+        self.inventory = Inventory(root, "starnet")
+
+    def works(self, options: Options | None = None) -> list[tuple[Unpacking, Remote]]:
+        """The archives of which something is asked for and not there."""
+        options = options or self.options
+        return [
+            (work, self.archives[work.folder])
+            for work in self._unpackings(options)
+            if work.lacking() != set() and not self._users_own(work.folder)
+        ]
+
+    def _unpackings(self, options: Options) -> Iterator[Unpacking]:
+        asked = selection(options)
+        folders = {FOLDERS[space] for space in asked.spaces}
+        for folder in (f for f in self.archives if f in folders):
+            yield Unpacking(
+                self.inventory, folder, asked, original=options.original, limits=self.limits
+            )
+
+    def _users_own(self, folder: str) -> bool:
+        """Whether the user put the stems there: in the folder, or all of them in the root."""
+        if _begun(folder) in self.inventory.notes:
+            return False
+        found = (path for _, _, path in files_of(self.root, self.options.original))
+        own = (p for p in found if str(p.relative_to(self.root)) not in self.inventory.files)
+        return any(path.parent in (self.root, self.root / folder) for path in own)
+
+    def unfinished(self) -> str:
+        """The command that goes on with what was asked for; '' where all of it is there, or
+        nothing was."""
+        for request in self._requests():
+            if self.works(request):
+                return command(request, self.root)
+        return ""
+
+    def _requests(self) -> list[Options]:
+        """What must be there: what the options name, or else what ``prepare`` was asked for."""
+        asked = self.inventory.notes.get(_ASKED, [])
+        if asked and (self.options.stems, self.options.tracks) != ("all", "all"):
+            return [self.options]
+        return [Options(**words) for words in asked]
+
+    def needs(self) -> Needs:
+        """One archive after the other, each deleted before the next comes unless it is kept."""
+        stay, most, download = 0.0, 0.0, 0
+        for work, remote in self.works():
+            fetched, whole = to_fetch(remote, self.root), remote.size or 0
+            of_wav = _REDUCED + self.options.original
+            made = max(0.0, whole * _EXPANSION * work.asked.share * of_wav - self._held(work))
+            most = max(most, stay + made + fetched + min(_SCRATCH, whole))
+            stay += made + fetched * self.options.keep_archives
+            download += fetched
+        return Needs(download, round(most))
+
+    def _held(self, work: Unpacking) -> int:
+        """Bytes that were made of an archive already."""
+        files = self.inventory.files.items()
+        return sum(known["size"] for name, known in files if name.startswith(work.folder))
+
+    def run(self, progress: Progress) -> None:
+        """One archive after the other: fetched, unpacked into stems, deleted."""
+        if not self.works():
+            return
+        check_space(self.root, self.needs().disk or 0, "starnet")
+        with self.inventory.locked():
+            self._note_request()
+            for work, remote in self.works():
+                self.inventory.note(_begun(work.folder), True)
+                archive = fetch(remote, self.root, progress=progress)
+                work.run(archive, progress)
+                if archive.parent == self.root and not self.options.keep_archives:
+                    archive.unlink()
+
+    def _note_request(self) -> None:
+        words = {k: v for k, v in asdict(self.options).items() if k != "keep_archives"}
+        asked: list[dict[str, Any]] = self.inventory.notes.get(_ASKED, [])
+        if words not in asked:
+            self.inventory.note(_ASKED, [*asked, words])
+
+    def verify(self, progress: Progress) -> dict[str, str]:
+        """File → what is wrong with it."""
+        wrong = self.inventory.verify(progress)
+        for work, _ in (found for request in self._requests() for found in self.works(request)):
+            for place in sorted(work.lacking() or ()):
+                if not {f"{place}.flac", f"{place}.wav"} & wrong.keys():
+                    wrong[f"{place}.flac"] = "it was not made"
+        return wrong
+
+
+def _begun(folder: str) -> str:
+    """What the inventory calls that a folder is prepare's own."""
+    return f"begun {folder}"
+
+
+def command(options: Options, root: Path | None) -> str:
+    """The command line that gets what the options ask for."""
+    words = ["bench", "data", "prepare", "starnet", "--data-root", str(root or "DIR")]
+    for name in ("stems", "tracks"):
+        value = getattr(options, name)
+        words += [] if value == "all" else [f"--{name}", value]
+    words += ["-o", "starnet.original=true"] if options.original else []
+    return shlex.join(words)
