@@ -61,8 +61,10 @@ def list_data(data_root: str | None, as_json: bool) -> None:
     ]
     for row in rows:
         row["state"] = "missing" if row["missing"] else "there"
-    columns = ("name", "licence", "size", "citation", "there", "missing")
-    print_rows(rows, columns, as_json)
+    print_rows(rows, ("name", "licence", "size", "citation", "state", "there"), as_json)
+    for row in rows if not as_json else ():
+        if row["missing"]:
+            click.echo(f"{row['name']}: {row['missing']}")
 
 
 def _dataset_row(entry: Any, data_root: str | None) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.starnet.getting import Getting, command
 from timbrebench.datasets.starnet.layout import STEMS, files_of, selection
-from timbrebench.datasets.starnet.options import LICENCE, PAGE, SIZE, Options
+from timbrebench.datasets.starnet.options import DOWNLOAD, LICENCE, PAGE, Options
 from timbrebench.datasets.starnet.unpack import LIMITS
 
 ARCHIVES = {  # by the folder that they unpack to
@@ -79,7 +79,7 @@ class StarNet(Dataset):
     def _way(self) -> str:
         """How to get it."""
         return (
-            f"Run: {command(self.options, self.root)} ({SIZE}); or get it from {PAGE} and say "
+            f"Run: {command(self.options, self.root)} ({DOWNLOAD}); or get it from {PAGE} and say "
             "--data-root DIR, or set TIMBREBENCH_DATA."
         )
 

@@ -37,9 +37,9 @@ def derive(source: Path, target: Path) -> dict[str, Any]:
     from timbrebench.core.errors import BadAudio
     from timbrebench.core.inventory import describe
 
-    audio.probe(source)
-    samples = audio.load(source, RATE, seconds=_LONGEST + 1)
-    if len(samples) > _LONGEST * RATE:
+    told, *_ = audio.probe(source)
+    samples = audio.load(source, RATE, seconds=_LONGEST + 1) if told <= _LONGEST else None
+    if samples is None or len(samples) > _LONGEST * RATE:
         raise BadAudio(source, f"it lasts over {_LONGEST / 60:g} minutes")
     gain = audio.write(target, samples, RATE)
     return describe(target) | {"seconds": len(samples) / RATE, "gain": gain}

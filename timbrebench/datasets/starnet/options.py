@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from timbrebench.core.options import option
 
 LICENCE = "CC BY 4.0"
-SIZE = "36 GB to download, about 5 GB as 16 kHz stems"
+DOWNLOAD = "36 GB to download"
+SIZE = f"{DOWNLOAD}, about 4 GB (estimated) as 16 kHz stems"
 PAGE = "https://zenodo.org/records/6917099"
 
 

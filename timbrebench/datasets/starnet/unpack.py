@@ -65,6 +65,8 @@ class Unpacking:
             self._all(archive, progress)
         except BadArchive as error:  # it was verified: it will not be better the next time
             self._refuse(archive.name, error.what)
+            for place in {p for p in self.places if self.asked.place(p) and not self.done(p)}:
+                self._refuse(place, "its archive is damaged there")
             self.inventory.note(self.note, self.places)
         finally:
             shutil.rmtree(self.scratch, ignore_errors=True)
