@@ -141,7 +141,7 @@ def test_killed_while_it_fetches_it_goes_on(server: FaultyServer, tmp_path: Path
     assert left(tmp_path) == places()
 
 
-@pytest.mark.parametrize("count", [1, 7, 15])
+@pytest.mark.parametrize("count", [1, 15])
 def test_killed_while_it_unpacks_it_writes_nothing_twice(
     server: FaultyServer, tmp_path: Path, count: int
 ) -> None:
@@ -281,22 +281,31 @@ BAD_AUDIO: dict[str, tuple[bytes, str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def with_bad_audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root prepared from archives that have all of it: p1/101.1, p1/102.1, …"""
+
+    def hostile(tar: tarfile.TarFile) -> None:
+        for number, (content, _) in enumerate(BAD_AUDIO.values(), 101):
+            put(tar, f"starnet-p1/{number}.1.wav", content)
+
+    root = tmp_path_factory.mktemp("bad") / "root"
+    with FaultyServer(archives(1, hostile)) as server, using(QUICK):
+        dataset = starnet(root, server, stems="1")
+        dataset.prepare(silent)
+        asked = len(server.asked)
+        dataset.prepare(silent)  # what was refused is not tried again
+        assert len(server.asked) == asked and dataset.verify(silent) == {}
+    return root
+
+
 @pytest.mark.parametrize("case", BAD_AUDIO)
-def test_bad_audio_is_left_out_with_its_reason(
-    case: str, server: FaultyServer, tmp_path: Path
-) -> None:
-    content, told = BAD_AUDIO[case]
-    server.files |= archives(1, lambda tar: put(tar, "starnet-p1/002.1.wav", content))
-    dataset = starnet(tmp_path, server, stems="1")
-    dataset.prepare(silent)
-    assert left(tmp_path) == places(1, "1")
-    corpus = dataset.corpus()
-    [(name, reason)] = corpus.notes["left_out"].items()
-    assert name == "starnet-p1/002.1" and told in reason
+def test_bad_audio_is_left_out_with_its_reason(case: str, with_bad_audio: Path) -> None:
+    assert left(with_bad_audio) == places(1, "1")
+    corpus = StarNet(Options(), with_bad_audio).corpus()
+    place = f"starnet-p1/{101 + list(BAD_AUDIO).index(case)}.1"
+    assert BAD_AUDIO[case][1] in corpus.notes["left_out"][place]
     assert [t.id for t in corpus.tracks] == ["p1/001", "p2/001"]
-    asked = len(server.asked)
-    dataset.prepare(silent)  # what was refused is not tried again
-    assert len(server.asked) == asked and dataset.verify(silent) == {}
 
 
 def _links_and_escapes(tar: tarfile.TarFile) -> None:
@@ -359,6 +368,7 @@ def test_what_cannot_be_written_is_no_refusal(tmp_path: Path) -> None:
     (tmp_path / "a.flac").mkdir()
     with Derivers() as derivers:
         derivers.submit(source, tmp_path / "a.flac", results.append)
+        derivers.drain()
     assert "failed" in results[0]
 
 

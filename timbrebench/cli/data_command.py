@@ -259,7 +259,7 @@ def _mend(name: str, dataset: "Dataset") -> str:
     import shlex
 
     root = ["--data-root", str(dataset.root)] if dataset.root else []
-    return shlex.join(["bench", "data", "prepare", name, *root])
+    return shlex.join(["bench", "data", "prepare", name, *root, *dataset.again()])
 
 
 # ---------------------------------------------------------------------------- info

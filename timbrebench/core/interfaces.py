@@ -300,6 +300,10 @@ class Dataset(ABC):
         """What :meth:`prepare` will still take; told, and asked for, before it starts."""
         return Needs()
 
+    def again(self) -> tuple[str, ...]:
+        """Words behind 'bench data prepare NAME' that ask for what is not whole; none: for all."""
+        return ()
+
     def verify(self, progress: Progress) -> Mapping[str, str]:
         """File → what is wrong with it, for the files that :meth:`prepare` or the user put there.
 

@@ -26,7 +26,7 @@ from timbrebench.core.errors import MissingData
 from timbrebench.core.fetching import Remote
 from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
-from timbrebench.datasets.starnet.getting import Getting, command
+from timbrebench.datasets.starnet.getting import Getting, command, words
 from timbrebench.datasets.starnet.layout import STEMS, files_of, selection
 from timbrebench.datasets.starnet.options import DOWNLOAD, LICENCE, PAGE, Options
 from timbrebench.datasets.starnet.unpack import LIMITS
@@ -70,7 +70,8 @@ class StarNet(Dataset):
         if not self.root.is_dir():
             return f"the dataset 'starnet' has no folder '{self.root}'. {self._way()}"
         if unfinished := self._getting().unfinished():
-            return f"{self.root}: what was asked for is not all there. Run: {unfinished}"
+            way = command(unfinished, self.root)
+            return f"{self.root}: what was asked for is not all there. Run: {way}"
         if not _pieces(self.root, self.options.original):
             where = "in it or in its folder starnet-p1"
             return f"{self.root}: no 001.0.wav, … {where}. {self._way()}"
@@ -93,6 +94,9 @@ class StarNet(Dataset):
 
     def prepare(self, progress: Progress) -> None:
         self._getting().run(progress)
+
+    def again(self) -> tuple[str, ...]:
+        return words(self._getting().unfinished() or self.options)
 
     def verify(self, progress: Progress) -> Mapping[str, str]:
         getting = self._getting()

@@ -19,8 +19,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from timbrebench.core.archives import BadArchive
-
 RATE = 16000  # Hz
 _LONGEST = 3600.0  # seconds of a piece
 _MEMORY = 2 << 30  # bytes of data that a process may have
@@ -46,36 +44,39 @@ def derive(source: Path, target: Path) -> dict[str, Any]:
 
 
 class Derivers:
-    """A few processes, each with a thread that hands it files. Use as a context."""
+    """A few processes, each with a thread that hands it files. Use as a context; what is not
+    waited for (:meth:`drain`) is stopped at its end."""
 
     def __init__(self) -> None:
         count = min(_cores(), _MOST_PROCESSES)
         self.places = threading.Semaphore(count + 1)  # files that wait take disk
-        self.idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        self.idle: queue.LifoQueue[_Process] = queue.LifoQueue()
         self.processes = [_Process() for _ in range(count)]
         for process in self.processes:
             self.idle.put(process)
         self.pool = ThreadPoolExecutor(count)
+        self.waiting: list[Future[None]] = []
 
     def __enter__(self) -> "Derivers":
         return self
 
     def __exit__(self, *raised: object) -> None:
-        if raised[0] not in (None, BadArchive):  # stopped: the rest is for the next time
-            self.pool.shutdown(wait=False, cancel_futures=True)
-            for process in self.processes:
-                process.end()
-        self.pool.shutdown()
+        self.pool.shutdown(wait=False, cancel_futures=True)
         for process in self.processes:
             process.end()
+        self.pool.shutdown()
 
-    def submit(
-        self, source: Path, target: Path, done: Callable[[dict[str, Any]], None]
-    ) -> Future[None]:
+    def drain(self) -> None:
+        """Waits for all that was submitted; raises what ``done`` raised."""
+        for future in self.waiting:
+            future.result()
+        self.waiting.clear()
+
+    def submit(self, source: Path, target: Path, done: Callable[[dict[str, Any]], None]) -> None:
         """Waits for a free place; ``done`` gets what the inventory keeps, {'refused': why}, or
         {'failed': why} where it may go better the next time. It is called in a thread."""
         self.places.acquire()
-        return self.pool.submit(self._work, source, target, done)
+        self.waiting.append(self.pool.submit(self._work, source, target, done))
 
     def _work(self, source: Path, target: Path, done: Callable[[dict[str, Any]], None]) -> None:
         process = self.idle.get()

@@ -10,9 +10,10 @@ from timbrebench.core.archives import Limits
 from timbrebench.core.fetching import Remote, check_space, fetch, to_fetch
 from timbrebench.core.interfaces import Needs, Progress
 from timbrebench.core.inventory import Inventory
+from timbrebench.datasets.starnet.derive import Derivers
 from timbrebench.datasets.starnet.layout import FOLDERS, files_of, selection
 from timbrebench.datasets.starnet.options import Options
-from timbrebench.datasets.starnet.unpack import Unpacking
+from timbrebench.datasets.starnet.unpack import Unpacking, scratch
 
 # Bytes of WAV in a byte of archive, at the most. Stems of the test set pack to 0.83 to 0.93.
 _EXPANSION = 1.5
@@ -55,20 +56,17 @@ class Getting:
         own = (p for p in found if str(p.relative_to(self.root)) not in self.inventory.files)
         return any(path.parent in (self.root, self.root / folder) for path in own)
 
-    def unfinished(self) -> str:
-        """The command that goes on with what was asked for; '' where all of it is there, or
-        nothing was."""
-        for request in self._requests():
-            if self.works(request):
-                return command(request, self.root)
-        return ""
+    def unfinished(self) -> Options | None:
+        """Of what was asked for, what is not all there; None where all of it is, or nothing was
+        asked for."""
+        return next((asked for asked in self._requests() if self.works(asked)), None)
 
     def _requests(self) -> list[Options]:
         """What must be there: what the options name, or else what ``prepare`` was asked for."""
         asked = self.inventory.notes.get(_ASKED, [])
         if asked and (self.options.stems, self.options.tracks) != ("all", "all"):
             return [self.options]
-        return [Options(**words) for words in asked]
+        return [Options(**request) for request in asked]
 
     def needs(self) -> Needs:
         """One archive after the other, each deleted before the next comes unless it is kept."""
@@ -92,20 +90,20 @@ class Getting:
         if not self.works():
             return
         check_space(self.root, self.needs().disk or 0, "starnet")
-        with self.inventory.locked():
+        with self.inventory.locked(), scratch(self.root), Derivers() as derivers:
             self._note_request()
             for work, remote in self.works():
                 self.inventory.note(_begun(work.folder), True)
                 archive = fetch(remote, self.root, progress=progress)
-                work.run(archive, progress)
+                work.run(archive, derivers, progress)
                 if archive.parent == self.root and not self.options.keep_archives:
                     archive.unlink()
 
     def _note_request(self) -> None:
-        words = {k: v for k, v in asdict(self.options).items() if k != "keep_archives"}
+        request = {k: v for k, v in asdict(self.options).items() if k != "keep_archives"}
         asked: list[dict[str, Any]] = self.inventory.notes.get(_ASKED, [])
-        if words not in asked:
-            self.inventory.note(_ASKED, [*asked, words])
+        if request not in asked:
+            self.inventory.note(_ASKED, [*asked, request])
 
     def verify(self, progress: Progress) -> dict[str, str]:
         """File → what is wrong with it."""
@@ -122,11 +120,14 @@ def _begun(folder: str) -> str:
     return f"begun {folder}"
 
 
+def words(options: Options) -> tuple[str, ...]:
+    """How a command line says the options."""
+    given = {"--stems": options.stems, "--tracks": options.tracks}
+    found = [word for name, value in given.items() if value != "all" for word in (name, value)]
+    return (*found, *(("-o", "starnet.original=true") if options.original else ()))
+
+
 def command(options: Options, root: Path | None) -> str:
     """The command line that gets what the options ask for."""
-    words = ["bench", "data", "prepare", "starnet", "--data-root", str(root or "DIR")]
-    for name in ("stems", "tracks"):
-        value = getattr(options, name)
-        words += [] if value == "all" else [f"--{name}", value]
-    words += ["-o", "starnet.original=true"] if options.original else []
-    return shlex.join(words)
+    start = ("bench", "data", "prepare", "starnet", "--data-root", str(root or "DIR"))
+    return shlex.join((*start, *words(options)))

@@ -4,10 +4,10 @@ A stem is written to a scratch file, derived from, and deleted: the disk holds a
 time. What is done is in the inventory, and is not done again.
 """
 
+import contextlib
 import shutil
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,18 @@ from timbrebench.datasets.starnet.derive import Derivers
 from timbrebench.datasets.starnet.layout import Selection, place_of
 
 Result = dict[str, Any]
+SCRATCH = ".starnet-scratch"
 LIMITS = Limits(entries=10_000, total=200 << 30, member=2 << 30)
+
+
+@contextlib.contextmanager
+def scratch(root: Path) -> Iterator[None]:
+    """A folder for originals at hand: empty at first, gone at the end."""
+    shutil.rmtree(root / SCRATCH, ignore_errors=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(root / SCRATCH, ignore_errors=True)
 
 
 class Unpacking:
@@ -31,7 +42,7 @@ class Unpacking:
         self.inventory, self.folder, self.asked = inventory, folder, asked
         self.original, self.limits = original, limits
         self.root = inventory.root
-        self.scratch = self.root / ".starnet-scratch"
+        self.scratch = self.root / SCRATCH
         self.lock = threading.Lock()  # the inventory is written by the derivers' threads
         self.places: list[str] = []  # that the archive has
         self.failed: list[str] = []
@@ -55,71 +66,66 @@ class Unpacking:
         made = holds(f"{place}.flac") and (not self.original or holds(f"{place}.wav"))
         return made or place in self.inventory.refused
 
-    def run(self, archive: Path, progress: Progress) -> None:
+    def run(self, archive: Path, derivers: Derivers, progress: Progress) -> None:
         """What is lacking. What an archive has that cannot be taken, or that lies behind a damage,
         is refused in the inventory. BenchError where something could not be written."""
         for left in (self.root / self.folder).glob(".part-*"):  # of a process that was killed
             left.unlink()
-        shutil.rmtree(self.scratch, ignore_errors=True)
         try:
-            self._all(archive, progress)
+            whole, reason = self._all(archive, derivers, progress), ""
         except BadArchive as error:  # it was verified: it will not be better the next time
-            self._refuse(archive.name, error.what)
-            for place in {p for p in self.places if self.asked.place(p) and not self.done(p)}:
-                self._refuse(place, "its archive is damaged there")
-            self.inventory.note(self.note, self.places)
-        finally:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            whole, reason = True, error.what
+        derivers.drain()
         if self.failed:
             raise BenchError(f"{self.failed[0]}.", hint="What was made is kept; run it again.")
+        if reason:
+            self._refuse(archive.name, reason)
+            for place in {p for p in self.places if self.asked.place(p) and not self.done(p)}:
+                self._refuse(place, "its archive is damaged there")
+        if whole:
+            self.inventory.note(self.note, self.places)
 
-    def _all(self, archive: Path, progress: Progress) -> None:
+    def _all(self, archive: Path, derivers: Derivers, progress: Progress) -> bool:
+        """Whether the archive was looked through to its end."""
         lacking = self.lacking()
-        with Derivers() as derivers:
-            found = members(archive, self._refuse, limits=self.limits, progress=progress)
-            for member in found:
-                place = place_of(member.name, self.folder)
-                if place is None:
-                    continue
-                self.places.append(place)
-                if self.asked.place(place) and not self.done(place):
-                    self._one(member, place, derivers.submit)
-                    if lacking is not None:
-                        lacking.discard(place)
-                if self.failed or lacking == set():
-                    return  # what is behind is not asked for
-        self.inventory.note(self.note, self.places)
+        for member in members(archive, self._refuse, limits=self.limits, progress=progress):
+            place = place_of(member.name, self.folder)
+            if place is None:
+                continue
+            self.places.append(place)
+            if self.asked.place(place) and not self.done(place):
+                self._one(member, place, derivers)
+                if lacking is not None:
+                    lacking.discard(place)
+            if self.failed or lacking == set():
+                return False  # what is behind is not asked for
+        return True
 
-    def _one(
-        self,
-        member: Member,
-        place: str,
-        submit: Callable[[Path, Path, Callable[[Result], None]], Future[None]],
-    ) -> None:
-        scratch = self.scratch / f"{place.replace('/', '-')}.wav"
+    def _one(self, member: Member, place: str, derivers: Derivers) -> None:
+        original = self.scratch / f"{place.replace('/', '-')}.wav"
         try:
-            member.write_to(scratch)
+            member.write_to(original)
         except Refused as error:
             self._refuse(place, str(error))
             return
         target = self.root / f"{place}.flac"
-        submit(scratch, target, lambda result: self._finish(place, scratch, result))
+        derivers.submit(original, target, lambda result: self._finish(place, original, result))
 
-    def _finish(self, place: str, scratch: Path, result: Result) -> None:
+    def _finish(self, place: str, original: Path, result: Result) -> None:
         """Writes down what came of a stem. In a thread."""
         if "failed" in result:
             self.failed.append(f"{place}: {result['failed']}")
         elif "refused" in result:
             self._refuse(place, result["refused"])
         else:
-            original = describe(scratch) if self.original else None
-            if original:
-                scratch.replace(self.root / f"{place}.wav")
+            kept = describe(original) if self.original else None
+            if kept:
+                original.replace(self.root / f"{place}.wav")
             with self.lock:
                 self.inventory.add(f"{place}.flac", **result)
-                if original:
-                    self.inventory.add(f"{place}.wav", **original)
-        scratch.unlink(missing_ok=True)
+                if kept:
+                    self.inventory.add(f"{place}.wav", **kept)
+        original.unlink(missing_ok=True)
 
     def _refuse(self, name: str, reason: str) -> None:
         with self.lock:
