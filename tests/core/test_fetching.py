@@ -2,8 +2,11 @@
 
 import ast
 import hashlib
+import io
 import random
+import re
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -309,6 +312,28 @@ def test_too_little_disk_is_told_before_anything_is_asked(tmp_path: Path) -> Non
     check_space(tmp_path / "not" / "yet", 1, "a")
     with pytest.raises(BenchError, match=r"a needs .* GiB of disk in .* are free"):
         check_space(tmp_path / "not" / "yet", 1 << 60, "a")
+
+
+def test_the_documented_dataset_downloads_and_verifies(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    text = (Path(timbrebench.__file__).parents[1] / "docs/plugins.md").read_text()
+    [code] = [c for c in re.findall(r"```python\n(.*?)```", text, re.S) if "class Sounds" in c]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("sounds/a.wav", b"sound")
+        archive.writestr("../evil.wav", b"evil")
+    server.files["sounds.zip"] = packed.getvalue()
+    names["ARCHIVE"] = Remote("sounds.zip", f"{server.url}/sounds.zip", len(packed.getvalue()))
+    dataset = type("Whole", (names["Sounds"],), {"corpus": lambda self: None})(None, tmp_path)
+    assert dataset.needs().download == len(packed.getvalue())
+    dataset.prepare(lambda what, share: None)
+    assert (tmp_path / "sounds/a.wav").read_bytes() == b"sound"
+    assert dataset.verify(lambda what, share: None) == {}
+    (tmp_path / "sounds/a.wav").unlink()
+    assert dataset.verify(lambda what, share: None) == {"sounds/a.wav": "it is not there"}
 
 
 def test_nothing_else_knows_the_network() -> None:

@@ -6,6 +6,8 @@ Each check runs all that it can, then raises one AssertionError that lists every
 
     def test_plugin():
         check_plugin("my_package", options={"my_method": {"width": 4}})
+
+``timbrebench.testing.server`` has a web server that misbehaves, for datasets that download.
 """
 
 from timbrebench.testing.corpus import tiny_corpus
