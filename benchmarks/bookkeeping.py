@@ -94,13 +94,13 @@ def repeat(out: Path, folder: Path, seeds: int) -> None:
         source = first[cell.method.label]
         stages = []
         if cell.trains:
-            plan = files.read_json(tracing._path(source, none))
+            plan = files.read_json(tracing.plan_file(source, none))
             for stage in plan["stages"]:
                 own = files.digest([stage["key"], cell.seed])
                 link(out / "models" / stage["key"], out / "models" / own)
                 stage["key"] = own
                 stages.append(own)
-            files.write_json(tracing._path(cell, none), plan)
+            files.write_json(tracing.plan_file(cell, none), plan)
         link(out / "cells" / source.key, out / "cells" / cell.key)
         own_record = out / "cells" / cell.key / "cell.json"
         own_record.unlink()

@@ -19,7 +19,7 @@ def stage_plans(plan: Plan, limits: MemoryLimits | None = None) -> dict[str, dic
     trains. One that fits into no way of training has the status 'impossible'."""
     limits = limits or MemoryLimits()
     cells = [c for c in plan.cells if c.trains and not c.impossible]
-    found = {c.key: kept for c in cells if (kept := read_or_none(_path(c, limits)))}
+    found = {c.key: kept for c in cells if (kept := read_or_none(plan_file(c, limits)))}
     for group in _groups([c for c in cells if c.key not in found]):
         found |= _trace(group, plan, limits)
     return found
@@ -46,11 +46,12 @@ def _trace(cells: list[Cell], plan: Plan, limits: MemoryLimits) -> dict[str, dic
             "log_tail": outcome.log_tail,
         }
         if "stages" in found[cell.key]:
-            _keep(_path(cell, limits), found[cell.key])
+            _keep(plan_file(cell, limits), found[cell.key])
     return found
 
 
-def _path(cell: Cell, limits: MemoryLimits) -> Path:
+def plan_file(cell: Cell, limits: MemoryLimits) -> Path:
+    """Where the answer for a cell is kept."""
     memory = [f"-{limits.gpu}-{limits.host}"] if limits else []
     return files.cache_root() / "plans" / f"{cell.key}-{_code()}{''.join(memory)}.json"
 
