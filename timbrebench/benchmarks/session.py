@@ -183,7 +183,9 @@ class Session:
         record = files.read_json(folder / "stage.json")
         weights = folder / "model.safetensors"
         if files.sha256_of(weights) != record["sha256"]:
-            raise BenchError(f"{weights} is damaged.", hint="Remove its folder and run again.")
+            raise BenchError(
+                f"{weights} is damaged.", hint=f"Remove {folder} and repeat the run that made it."
+            )
         module = self.stage(name).build()
         module.load_state_dict(load_file(weights))
         return Trained(module.to(self.device).eval(), record["state"])

@@ -32,7 +32,8 @@ def open_cell(root: Path, key: str) -> "FinishedCell":
             hint=_again(root),
         )
     if lacking:
-        raise BenchError(f"{_wrong_with(store.model(lacking[0]))}.", hint=_again(root))
+        model = store.model(lacking[0])
+        raise BenchError(f"{_wrong_with(model)}.", hint=_anew(root, model))
     return FinishedCell(store, key, record)
 
 
@@ -47,6 +48,11 @@ def _wrong_with(model: Path) -> str:
 
 def _again(root: Path) -> str:
     return f"Repeat the run that made it, which does only what is lacking: bench run … --out {root}"
+
+
+def _anew(root: Path, model: Path) -> str:
+    """A run trusts weights that nobody has touched since it read them: what has rotted must go."""
+    return f"Remove {model} and repeat the run that made it: bench run … --out {root}"
 
 
 @dataclass(frozen=True)
