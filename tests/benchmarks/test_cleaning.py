@@ -46,6 +46,22 @@ def test_removing_leaves_what_is_shown_and_what_a_killed_run_goes_on_from(root: 
     assert sorted(p.name for p in (root / "cells").iterdir()) == ["killed", "shown"]
 
 
+def test_an_imported_cell_stays_unless_it_is_asked_for(root: Path) -> None:
+    store = Store(root)
+    record = {"stages": ["brought"], "references": "elsewhere"}
+    files.write_json(store.cell("theirs") / "cell.json", record)
+    files.write_json(store.cell("theirs") / "outcome.json", {})  # as bench import leaves it
+    files.write_text(store.model("brought") / "model.safetensors", "1234")
+    assert not {path for path in told(root) if "theirs" in path or "brought" in path}
+    remove(root)
+    assert (store.model("brought") / "model.safetensors").exists()
+    found = {str(p.path.relative_to(root)): p.why for p in remove(root, with_imported=True)}
+    assert found == {
+        "cells/theirs": "imported",
+        "models/brought": "used by no cell that is shown",
+    }
+
+
 def test_nothing_is_removed_while_a_run_writes(root: Path) -> None:
     with Store(root).writing(), pytest.raises(BenchError, match="another bench run"):
         remove(root)

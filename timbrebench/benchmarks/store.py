@@ -37,11 +37,13 @@ if TYPE_CHECKING:
     from timbrebench.core.layouts import SuiteRecord
 
 SCHEMA = 1
+MAKE_ROOM = "Free some, then give the same command: what is done is kept."
 _VERIFIED = ".verified.json"
 _UNWRITABLE = (
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG),
 )
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,20 @@ class Store:
                 self._hold(lock)
                 yield
         except OSError as error:
-            if error.errno not in _UNWRITABLE:
-                raise
-            raise BenchError(
-                f"cannot write to {self.root}: {error.strerror}.", hint="Name another: --out DIR"
-            ) from error
+            told = f"cannot write to {self.root}: {error.strerror}."
+            if error.errno in FULL:
+                raise BenchError(told, hint=MAKE_ROOM) from error
+            if error.errno in _UNWRITABLE:
+                raise BenchError(told, hint="Name another: --out DIR") from error
+            raise
+
+    def remove_parts(self) -> None:
+        """What a killed run left half written beside its models and cells. For who holds the
+        folder."""
+        for path in self.root.glob(".part-*"):
+            path.unlink(missing_ok=True)
+        for name in ("references", "jobs"):
+            files.remove_parts(self.root / name)
 
     def _hold(self, lock: IO[str]) -> None:
         try:
@@ -124,6 +135,13 @@ def file_name(name: str) -> str:
     safe = re.sub(r"[^\w+.-]", "_", name).lstrip(".-") or "_"
     short = safe.encode()[:80].decode(errors="ignore")  # file systems count bytes
     return name if name == safe == short else f"{short}-{files.digest(name, 4)}"
+
+
+def imported(store: Store) -> set[str]:
+    """Keys of cells that came from another machine: what they cost is known, and no run of this
+    folder made an estimate with them."""
+    found = {path.parent for path in store.root.glob("cells/*/outcome.json")}
+    return {folder.name for folder in found if not (folder / "estimates.json").exists()}
 
 
 def read_or_none(path: Path) -> Any:
@@ -164,6 +182,8 @@ class VerifiedModels:
         if not stage_done(store, key):
             return False
         self.known[key] = seen
+        for path in store.model(key).glob("checkpoint*"):  # a kill came before they went
+            path.unlink(missing_ok=True)
         return True
 
     def keep(self, store: Store) -> None:

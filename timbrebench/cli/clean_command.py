@@ -11,15 +11,17 @@ from timbrebench.core.units import bytes_text
 @click.command("clean")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Remove it; without this it is only shown.")
+@click.option("--imported", is_flag=True, help="Cells that bench import brought, too.")
 @json_option
-def command(run: Path, yes: bool, as_json: bool) -> None:
+def command(run: Path, yes: bool, imported: bool, as_json: bool) -> None:
     """Show what may be removed from a run folder and how much it frees; --yes removes it.
 
     That is: cells that newer ones have replaced, models that no shown cell uses, leftovers.
+    Imported cells stay unless they are asked for.
     """
     from timbrebench.benchmarks.cleaning import removable, remove
 
-    found = remove(run) if yes else removable(run)
+    found = (remove if yes else removable)(run, with_imported=imported)
     total = sum(part.size for part in found)
     rows = [
         {"path": str(p.path.relative_to(run)), "why": p.why, "size": bytes_text(p.size)}
