@@ -80,6 +80,12 @@ def leave_a_child(data: Mapping[str, Any]) -> dict[str, Any]:
     return hang(data) if data.get("hang") else {}
 
 
+def hold_on(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Hangs, and so does a child; neither heeds a TERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a child inherits it
+    return leave_a_child({**data, "hang": True})
+
+
 def meet(data: Mapping[str, Any]) -> dict[str, Any]:
     """Ends when the other job has come too."""
     own, other = Path(data["own"]), Path(data["other"])
@@ -121,7 +127,7 @@ def lose_the_parent(data: Mapping[str, Any]) -> dict[str, Any]:
 
 JOBS: list[Callable[[Mapping[str, Any]], dict[str, Any]]] = [
     *(answer, refuse, crash, fail, exhaust, exhaust_torch, exhaust_above, leave, die),
-    *(hang, hang_on, leave_a_child, meet, be_counted, finish_once, lose_the_parent),
+    *(hang, hang_on, leave_a_child, hold_on, meet, be_counted, finish_once, lose_the_parent),
 ]
 
 

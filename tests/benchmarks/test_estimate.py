@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from timbrebench.benchmarks.estimate import Estimator
+from timbrebench.benchmarks.estimate import PARTIAL, Estimator
 from timbrebench.benchmarks.making import RATE, STYLE_CLIPS
 from timbrebench.benchmarks.store import Store
 from timbrebench.benchmarks.tasks import items_of
@@ -82,7 +82,12 @@ def estimate(corpus: Corpus, tmp_path: Path):
     """Runs a method (or a change of the source) over tasks; gives the items."""
 
     def run(
-        how: Method | Change, *tasks: Task, seed: int = 0, of: Corpus = corpus, **cell: Any
+        how: Method | Change,
+        *tasks: Task,
+        seed: int = 0,
+        of: Corpus = corpus,
+        basis: str = "",
+        **cell: Any,
     ) -> list[dict[str, Any]]:
         method = how if isinstance(how, Method) else Changed(how)
         known = {
@@ -101,8 +106,10 @@ def estimate(corpus: Corpus, tmp_path: Path):
             use=lambda values: None,
         )
         folder = tmp_path / "cells" / "k"
-        made = Estimator(session, Store(tmp_path), folder, lambda event: None)  # type: ignore[arg-type]
-        return made.run()["items"]
+        made = Estimator(session, Store(tmp_path), folder, lambda event: None, basis)  # type: ignore[arg-type]
+        items = made.run()["items"]
+        (folder / PARTIAL).unlink(missing_ok=True)  # as the worker does
+        return items
 
     return run
 
@@ -115,6 +122,46 @@ def heard(folder: Path, item: dict[str, Any]) -> np.ndarray:
 
 def source(corpus: Corpus, track: str, instrument: str = "bell") -> np.ndarray:
     return corpus.load(track, instrument, RATE).samples
+
+
+# ---------------------------------------------------------------------------- a kill
+
+
+def stopped_at(track: str) -> Change:
+    """The source, until a kill comes."""
+
+    def change(clip: Clip, rng: np.random.Generator) -> Clip:
+        if clip.track == track:
+            raise KeyboardInterrupt
+        return clip
+
+    return change
+
+
+def asked(method: Changed) -> list[str]:
+    return [clips[0].track for _, clips, _ in method.calls]
+
+
+def test_a_killed_evaluation_goes_on_with_the_next_item(estimate) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        estimate(stopped_at("tune5"), basis="weights")
+    method = Changed(same)
+    items = estimate(method, basis="weights")
+    assert asked(method) == ["tune5"]
+    assert [(i["track"], i["status"]) for i in items] == [("tune4", "ok"), ("tune5", "ok")]
+
+
+@pytest.mark.parametrize("change", ["weights", "file"])
+def test_what_was_made_otherwise_or_is_gone_is_made_again(
+    estimate, tmp_path: Path, change: str
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        estimate(stopped_at("tune5"), basis="weights")
+    if change == "file":
+        next(tmp_path.glob("cells/k/estimates/*/tune4.flac")).unlink()
+    method = Changed(same)
+    estimate(method, basis="other" if change == "weights" else "weights")
+    assert asked(method) == ["tune4", "tune5"]
 
 
 # ---------------------------------------------------------------------------- files

@@ -243,6 +243,13 @@ def test_cancelling_stops_the_whole_process_group(job, tmp_path: Path) -> None:
     wait_until(lambda: not any(map(alive, pids(noted))))
 
 
+def test_a_deadline_leaves_no_orphan_that_heeds_no_term(job, tmp_path: Path) -> None:
+    noted = tmp_path / "pids"
+    found = outcomes(job("hold_on", pids=str(noted), deadline=2.0), job("answer"))
+    assert (found["hold_on"].status, found["answer"].status) == ("timeout", "ok")
+    wait_until(lambda: not any(map(alive, pids(noted))))
+
+
 def test_leaving_the_loop_stops_the_workers(job, tmp_path: Path) -> None:
     noted = tmp_path / "pids"
     jobs = [job("leave_a_child", "a", pids=str(noted), hang=True), job("answer")]

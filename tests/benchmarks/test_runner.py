@@ -3,7 +3,10 @@ of their outcomes."""
 
 import errno
 import json
+import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,9 @@ class Fake:
 
     def cancel(self) -> None:
         self.cancelled = True
+
+    def _compare(self, job: Job) -> Outcome:
+        return Outcome("ok", {"comparisons": [{"method": "learner"}]})
 
     def _prepare(self, job: Job) -> Outcome:
         return Outcome("ok")
@@ -233,6 +239,51 @@ def test_an_interrupted_run(run, tmp_path: Path, plugins: Registry, config) -> N
     assert (executor.kinds, result.exit_code) == (["train", "evaluate"], 0)
 
 
+def test_an_interruption_while_plans_are_traced(
+    tmp_path: Path, plugins: Registry, config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was known of a cell stays; it has no stages to name."""
+    executor = Fake()
+    plan, store = make_plan(config("learner"), plugins), Store(tmp_path)
+    given = plan, store, executor, lambda job, event: None, Execution()
+    Runner(*given).run()
+    before = files.read_json(store.cell(plan.cells[0].key) / "cell.json")
+    traced: list[str] = []
+
+    def trace(*_: Any) -> dict[str, Any]:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)  # as the worker that it waits for
+        traced.append("to its end")
+        return {}
+
+    monkeypatch.setattr(runners, "stage_plans", trace)
+    runner = Runner(*given)
+    known = signal.signal(signal.SIGINT, lambda *_: runner.cancel())
+    try:
+        assert runner.run().exit_code == 130
+    finally:
+        signal.signal(signal.SIGINT, known)
+    assert (traced, executor.kinds.count("train")) == ([], 2)
+    assert files.read_json(store.cell(plan.cells[0].key) / "cell.json") == before
+
+
+@pytest.mark.parametrize("status", ["killed", "interrupted"])
+def test_comparisons_that_were_not_made_are_made_the_next_time(
+    run, tmp_path: Path, status: str
+) -> None:
+    class Stopped(Fake):
+        def _compare(self, job: Job) -> Outcome:
+            return Outcome(status)
+
+    result, _ = run("learner", "copy", executor=Stopped())
+    assert result.exit_code == 1
+    assert not (tmp_path / "run" / "comparisons.json").exists()
+    result, executor = run("learner", "copy")
+    assert (executor.kinds, result.exit_code) == (["compare"], 0)
+    assert (tmp_path / "run" / "comparisons.json").exists()
+    assert run("learner", "copy")[1].kinds == []
+
+
 def test_an_interruption_does_not_hide_what_was_done(run, tmp_path: Path) -> None:
     run("player")
     stopped = Outcome("interrupted", reason="stopped by the user")
@@ -368,6 +419,22 @@ def test_a_kill_before_the_scores_are_written_is_made_good(
     _, executor = run("player", "noise")
     assert executor.ran == []
     assert "noise" not in stale and "noise" in (tmp_path / "run" / "scores.csv").read_text()
+
+
+def test_what_kills_left_is_removed_where_the_next_run_works(run, tmp_path: Path) -> None:
+    """Half-written files, and the checkpoints of a stage that was done when the kill came."""
+    run("learner", "player")
+    root = tmp_path / "run"
+    (cell,) = (p.parent for p in root.glob("cells/*/cell.json") if "learner" in p.read_text())
+    left = [
+        *(root / ".part-a", root / "references" / "r" / "bell" / ".part-b.flac"),
+        *(cell / "scores" / ".part-c", root / "models" / "key-first" / "checkpoint.pt"),
+    ]
+    for path in left:
+        files.write_text(path, "half")
+    (cell / "result.json").unlink()
+    run("learner")
+    assert not [path for path in left if path.exists()]
 
 
 def test_weights_are_hashed_again_where_they_were_touched(tmp_path: Path) -> None:

@@ -164,6 +164,32 @@ def test_a_run_as_reports_see_it(store: Store) -> None:
     ]
 
 
+OLDER: dict[str, Any] = {
+    "cells/k/cell.json": {"name": "p", "tasks": ["a:b"]},
+    "cells/k/result.json": {"state": "done"},
+    "cells/k/estimates.json": [{"task": "a:b", "track": "1"}],
+    "models/s/stage.json": {"name": "net", "iterations": 9},
+}
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_a_record_of_another_version_is_as_one_that_is_not_there(store: Store, name: str) -> None:
+    """And says so, where a cell can."""
+    fill(store)
+    files.write_json(store.root / name, OLDER[name])
+    run = read_run(store.root)
+    cell = run.cells[0]
+    if name in ("cells/k/cell.json", "cells/k/result.json"):
+        assert "of another version of timbrebench: repeat the run" in cell.reason
+    if name == "cells/k/result.json":
+        assert cell.status == "pending"
+    if name.startswith("models"):
+        assert run.stages["s"].status == "unfinished"
+        assert not stage_done(store, "s")
+    else:
+        assert cell.items == [] or name == "cells/k/result.json"
+
+
 def test_rows_are_tidy_in_both_files(store: Store) -> None:
     fill(store)
     rows = list(cell_rows(store, "run", "k"))

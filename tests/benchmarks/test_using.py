@@ -128,6 +128,13 @@ def test_a_model_that_is_missing_or_damaged_is_named(palette: Path, name: str) -
         opened(palette)
 
 
+def test_a_cell_of_another_version(palette: Path) -> None:
+    record = files.read_json(palette / "cell.json")
+    files.write_json(palette / "cell.json", {k: v for k, v in record.items() if k != "vocoder"})
+    with pytest.raises(BenchError, match=r"another version of timbrebench: it has no vocoder"):
+        opened(palette)
+
+
 def test_no_cell(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no cell of a run"):
         open_cell(tmp_path, "0123")

@@ -1,4 +1,7 @@
-"""What a method makes of the test tracks: estimates as audio, each with its times."""
+"""What a method makes of the test tracks: estimates as audio, each with its times.
+
+They are made one after the other, and what is made is kept: a killed cell goes on with the next.
+"""
 
 import time
 import traceback
@@ -11,7 +14,7 @@ import numpy as np
 from timbrebench.benchmarks.choosing import choose
 from timbrebench.benchmarks.making import RATE, Maker
 from timbrebench.benchmarks.session import Session
-from timbrebench.benchmarks.store import Store, file_name
+from timbrebench.benchmarks.store import Store, file_name, read_or_none
 from timbrebench.benchmarks.tasks import items_of
 from timbrebench.core import audio, files
 from timbrebench.core.errors import NotApplicable, one_line
@@ -19,13 +22,18 @@ from timbrebench.core.memory import is_out_of_memory
 from timbrebench.core.records import Clip, Task, Track
 
 Report = Callable[[Mapping[str, Any]], None]
+PARTIAL = "estimates.partial.json"  # what is made so far; gone when the cell's cost is written
 
 
 class Estimator:
-    """Runs a method over the test items of its cell's tasks."""
+    """Runs a method over the test items of its cell's tasks. ``basis`` is what they hang on beside
+    the cell: its networks."""
 
-    def __init__(self, session: Session, store: Store, folder: Path, report: Report) -> None:
+    def __init__(
+        self, session: Session, store: Store, folder: Path, report: Report, basis: str = ""
+    ) -> None:
         self.session, self.store, self.folder, self.report = session, store, folder, report
+        self.basis = basis
         self.cell, self.corpus = session.cell, session.corpus
         self.maker = Maker(session)
         self.made: dict[tuple[Task, str], Clip] = {}
@@ -33,14 +41,19 @@ class Estimator:
 
     def run(self) -> dict[str, Any]:
         """Every item of every task; writes estimates.json last, so that it means 'all made'."""
-        started = time.monotonic()
-        self._choose()
-        choosing = time.monotonic() - started
+        known = self._known()
+        self.chosen = known["chosen"]
+        made = {(item["task"], item["track"]): item for item in known["items"]}
         items = []
         split = self.cell["score_on"]
         work = [(t, i) for t in self.session.tasks for i in items_of(t, self.corpus, split)]
         for number, (task, track) in enumerate(work):
-            items.append(self._item(task, track))
+            place = (task.name, track.id)
+            item = made[place] if place in made else self._item(task, track)
+            items.append(item)
+            if place not in made and item["status"] != "failed":
+                made[place] = item
+                files.write_json(self.folder / PARTIAL, {**known, "items": list(made.values())})
             self.report(
                 {"event": "progress", "what": "estimates", "share": (number + 1) / len(work)}
             )
@@ -49,10 +62,34 @@ class Estimator:
             "items": items,
             "vocoder": dict(vocoder.provenance) if vocoder else {},
             "chosen": self.chosen,
-            "choosing_seconds": choosing if self.chosen else 0.0,
+            "choosing_seconds": known["choosing_seconds"],
         }
         files.write_json(self.folder / "estimates.json", record)
         return record
+
+    def _known(self) -> dict[str, Any]:
+        """What a killed evaluation chose and made with the same networks; else what is chosen
+        now."""
+        kept = read_or_none(self.folder / PARTIAL)
+        if kept and kept.get("basis") == self.basis:
+            there = [i for i in kept["items"] if self._is_there(i)]
+            return {**kept, "items": there}
+        started = time.monotonic()
+        self._choose()
+        seconds = time.monotonic() - started if self.chosen else 0.0
+        known = {
+            "basis": self.basis,
+            "chosen": self.chosen,
+            "choosing_seconds": seconds,
+            "items": [],
+        }
+        if self.chosen:
+            files.write_json(self.folder / PARTIAL, known)
+        return known
+
+    def _is_there(self, item: Mapping[str, Any]) -> bool:
+        names = [item.get("file"), item.get("other_file")]
+        return all((self.folder / name).is_file() for name in names if name)
 
     def _choose(self) -> None:
         """The sampling options that were left open, for each transfer that the method does."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from timbrebench.benchmarks.store import Store, read_or_none, stage_done
-from timbrebench.benchmarks.using import FinishedCell
+from timbrebench.benchmarks.using import CELL_FIELDS, FinishedCell
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError, UnknownName
 from timbrebench.core.registry import registry
@@ -25,20 +25,6 @@ _FIELDS: dict[str, type] = {
     "stages": dict,
     "outcome": dict,
     "contents": str,
-}
-_CELL_FIELDS: dict[str, type] = {
-    "label": str,
-    "method": str,
-    "options": dict,
-    "dataset": str,
-    "dataset_choice": dict,
-    "task_records": list,
-    "seed": int,
-    "budget": dict,
-    "precision": str,
-    "vocoder": dict,
-    "device": str,
-    "stages": list,
 }
 
 
@@ -144,7 +130,7 @@ def _wrong(known: Mapping[str, Any]) -> str:
         if not isinstance(known.get(name), kind):
             return f"it has no {name}"
     cell = known["cell"]
-    for name, kind in _CELL_FIELDS.items():
+    for name, kind in CELL_FIELDS.items():
         if not isinstance(cell.get(name), kind):
             return f"its cell has no {name}"
     for key in (known["key"], *cell["stages"]):

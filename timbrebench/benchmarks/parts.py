@@ -39,6 +39,7 @@ class PartsRunner:
             result = runner.run()
             whole.statuses |= result.statuses
             whole.failed_items += result.failed_items
+            whole.uncompared |= result.uncompared
         whole.interrupted = self.interrupted
         return whole
 
@@ -46,7 +47,8 @@ class PartsRunner:
         self.interrupted = True
         for runner in self.runners:
             runner.result.interrupted = True
-        self.executor.cancel()
+        for runner in self.runners:
+            runner.cancel()
 
     def _check_folder(self) -> None:
         """Two suites in one folder would show each other's cells."""

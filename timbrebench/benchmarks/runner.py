@@ -49,6 +49,7 @@ class Result:
     statuses: dict[str, str] = field(default_factory=dict)
     failed_items: int = 0
     interrupted: bool = False
+    uncompared: bool = False  # the declared comparisons could not be made
 
     @property
     def exit_code(self) -> int:
@@ -59,7 +60,7 @@ class Result:
         if found and all(s == "impossible" for s in found):
             return 2
         well = all(s in ("ok", "impossible") for s in found) and not self.failed_items
-        return 0 if well else 1
+        return 0 if well and not self.uncompared else 1
 
 
 class Runner:
@@ -84,23 +85,33 @@ class Runner:
         self.asked = [files.digest(metric_record(m)) for m in plan.metrics]
         self.models = VerifiedModels.of(store)
         self.result = Result()
+        self.tracing = False
 
     def run(self) -> Result:
         with self.store.writing():
+            self.store.remove_parts()
             self._write_run()
             self._prepare()
             self._trace()
-            jobs = self._jobs()
-            if jobs:
-                self.store.outdated.touch()
-            for job, outcome in self.executor.run(jobs, self.listen):
-                self._record(job, outcome)
+            if not self.result.interrupted:
+                self._work(self._jobs())
             self._finish()
         return self.result
 
+    def _work(self, jobs: Sequence[Job]) -> None:
+        if jobs:
+            self.store.outdated.touch()
+        for job in jobs:
+            files.remove_parts(job.folder)
+        for job, outcome in self.executor.run(jobs, self.listen):
+            self._record(job, outcome)
+
     def cancel(self) -> None:
+        """Stops soon; called by a signal's handler."""
         self.result.interrupted = True
         self.executor.cancel()
+        if self.tracing:
+            raise KeyboardInterrupt  # its worker is not the executor's
 
     # ------------------------------------------------------------------ before the cells
 
@@ -121,12 +132,22 @@ class Runner:
 
     def _trace(self) -> None:
         """Stage plans of the training cells; one that cannot be planned has failed."""
-        for key, answer in stage_plans(self.plan, self.memory).items():
+        for key, answer in self._answers().items():
             if "stages" in answer:
                 self.stages[key], self.sampling[key] = answer["stages"], answer["sampling"]
                 continue
             status, log = answer.get("status", "failed"), answer.get("log_tail", "")
             self.broken[key] = Outcome(status, {}, "plan", answer["error"], log)
+
+    def _answers(self) -> Mapping[str, dict[str, Any]]:
+        """What tracing says of each; nothing where it is interrupted."""
+        self.tracing = True
+        try:
+            return {} if self.result.interrupted else stage_plans(self.plan, self.memory)
+        except KeyboardInterrupt:
+            return {}
+        finally:
+            self.tracing = False
 
     # ------------------------------------------------------------------ jobs
 
@@ -214,7 +235,8 @@ class Runner:
         return self._result_of(cell.key)
 
     def _result_of(self, key: str) -> dict[str, Any]:
-        return read_or_none(self.store.cell(key) / "result.json") or {}
+        result = read_or_none(self.store.cell(key) / "result.json")
+        return result if isinstance(result, dict) else {}
 
     # ------------------------------------------------------------------ outcomes
 
@@ -272,7 +294,8 @@ class Runner:
         name = self.store.root.name
         write_scores(self.store, (row for key in keys for row in cell_rows(self.store, name, key)))
         self._compare(list(keys))
-        self.store.outdated.unlink(missing_ok=True)
+        if not (self.result.interrupted or self.result.uncompared):
+            self.store.outdated.unlink(missing_ok=True)
 
     def _shown(self) -> bool:
         """Whether the folder's scores are those of its cells, also after a kill."""
@@ -298,6 +321,7 @@ class Runner:
         job = self._job("compare", "compare", "comparisons", folder, data)
         for _, outcome in self.executor.run([job], self.listen):
             self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
+            self.result.uncompared = outcome.status != "ok"
             if outcome.status == "ok":
                 rows = outcome.answer["comparisons"]
                 files.write_json(self.store.comparisons, {"basis": basis, "rows": rows})

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 MAKE_ROOM = "Free some, then give the same command: what is done is kept."
+_CELL_FIELDS = ("label", "method", "dataset", "tasks", "seed", "references")
+_ITEM_FIELDS = {"task", "track", "source", "target", "file"}
 _VERIFIED = ".verified.json"
 _UNWRITABLE = (
     *(errno.EACCES, errno.EPERM, errno.EROFS),
@@ -154,9 +156,9 @@ def read_or_none(path: Path) -> Any:
 
 def stage_done(store: Store, key: str) -> bool:
     """Whether a stage's model is there and whole."""
-    record = read_or_none(store.model(key) / "stage.json")
+    record, _ = _record(store.model(key) / "stage.json", "sha256")
     weights = store.model(key) / "model.safetensors"
-    return bool(record) and weights.is_file() and files.sha256_of(weights) == record.get("sha256")
+    return bool(record) and weights.is_file() and files.sha256_of(weights) == record["sha256"]
 
 
 @dataclass
@@ -260,8 +262,8 @@ def _read_suite(data: Mapping[str, Any] | None) -> "SuiteRecord | None":
 
 def _read_cell(store: Store, key: str) -> CellRecord:
     folder = store.cell(key)
-    cell = read_or_none(folder / "cell.json") or {}
-    result = read_or_none(folder / "result.json") or {"status": "pending"}
+    cell, unknown = _record(folder / "cell.json", *_CELL_FIELDS)
+    result, lost = _record(folder / "result.json", "status")
     return CellRecord(
         key=key,
         label=cell.get("label", key),
@@ -271,9 +273,9 @@ def _read_cell(store: Store, key: str) -> CellRecord:
         dataset=cell.get("dataset", ""),
         tasks=cell.get("tasks", []),
         seed=cell.get("seed", 0),
-        status=result["status"],
+        status=result.get("status", "pending"),
         phase=result.get("phase", ""),
-        reason=result.get("reason", ""),
+        reason=result.get("reason", "") or unknown or lost,
         log_tail=result.get("log_tail", ""),
         options=cell.get("options", {}),
         budget=cell.get("budget", {}),
@@ -283,11 +285,20 @@ def _read_cell(store: Store, key: str) -> CellRecord:
     )
 
 
+def _record(path: Path, *needed: str) -> tuple[dict[str, Any], str]:
+    """What a file of ours holds, {} where it lacks what is needed, and words on that."""
+    value = read_or_none(path)
+    if isinstance(value, dict) and value.keys() >= set(needed):
+        return value, ""
+    other = f"{path.name} is damaged, or of another version of timbrebench: repeat the run"
+    return {}, other if path.exists() else ""
+
+
 def _read_items(store: Store, cell: Mapping[str, Any], folder: Path) -> list[ItemRecord]:
-    estimates = read_or_none(folder / "estimates.json") or {"items": []}
+    estimates, _ = _record(folder / "estimates.json", "items")
     items = []
-    for item in estimates["items"]:
-        if item["status"] != "ok":
+    for item in estimates.get("items", []):
+        if item.get("status") != "ok" or not item.keys() >= _ITEM_FIELDS or not cell:
             continue
         source, reference = (
             store.reference(cell["references"], item[side], item["track"]) if item[side] else None
@@ -301,8 +312,8 @@ def _read_items(store: Store, cell: Mapping[str, Any], folder: Path) -> list[Ite
 
 def _read_stage(store: Store, key: str) -> StageRecord:
     folder = store.model(key)
-    record = read_or_none(folder / "stage.json")
-    if record is None:
+    record, _ = _record(folder / "stage.json", "name", "steps", "seconds", "parameters")
+    if not record:
         return StageRecord(key, key, "unfinished", 0, None, None, {})
     curve = (folder / "curve.jsonl").read_text() if (folder / "curve.jsonl").exists() else ""
     return StageRecord(

@@ -16,12 +16,34 @@ from timbrebench.core.interfaces import Trained
 from timbrebench.core.records import Corpus, Task
 
 
+# What a cell's record must hold to be used.
+CELL_FIELDS: dict[str, type] = {
+    "label": str,
+    "method": str,
+    "options": dict,
+    "dataset": str,
+    "dataset_choice": dict,
+    "task_records": list,
+    "seed": int,
+    "budget": dict,
+    "precision": str,
+    "vocoder": dict,
+    "device": str,
+    "stages": list,
+}
+
+
 def open_cell(root: Path, key: str) -> "FinishedCell":
     """The cell, with every model that it needs there and whole; else an error in words."""
     store = Store(root)
     record = read_or_none(store.cell(key) / "cell.json")
     if not record:
         raise BenchError(f"{store.cell(key)} is no cell of a run.", hint=f"See: bench show {root}")
+    if lacking := [name for name in CELL_FIELDS if name not in record]:
+        raise BenchError(
+            f"{store.cell(key)} is of another version of timbrebench: it has no {lacking[0]}.",
+            hint=_again(root),
+        )
     result = read_or_none(store.cell(key) / "result.json") or {"status": "pending"}
     wanted = record.get("stages", [])
     lacking = [s for s in wanted if not stage_done(store, s)]

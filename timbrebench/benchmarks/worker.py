@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from timbrebench.benchmarks.store import FULL, MAKE_ROOM
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError, one_line
 from timbrebench.core.memory import is_out_of_memory, phase
@@ -98,7 +99,11 @@ def _answer(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     except BenchError as error:
         return {"status": "failed", "phase": events.phase, "reason": str(error)}
     except Exception as error:  # a plugin may raise anything: it ends its own job only
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log's disk may be full
+            traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in FULL:
+            reason = f"{error.filename or job['folder']}: {error.strerror}. {MAKE_ROOM}"
+            return {"status": "failed", "phase": events.phase, "reason": reason}
         status = "oom" if is_out_of_memory(error) else "failed"
         return {"status": status, "phase": events.phase, "reason": one_line(error)}
 
@@ -224,7 +229,7 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """A cell's estimates, unless they are there, then its scores."""
-    from timbrebench.benchmarks.estimate import Estimator
+    from timbrebench.benchmarks.estimate import PARTIAL, Estimator
     from timbrebench.benchmarks.limits import enforce, judged
     from timbrebench.benchmarks.scoring import Scorer
     from timbrebench.benchmarks.session import Session, use_threads
@@ -245,10 +250,12 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
             session.stages  # noqa: B018 (a method may learn from it what its cell is)
             trained = session.trained(data["stages"], store.root / "models")
             session.method.setup(session.corpus, trained, session.device)
-            record = Estimator(session, store, folder, events).run()
+            basis = _basis(session, store, data["stages"])
+            record = Estimator(session, store, folder, events, basis).run()
         memory["estimate"] = judged(way, data["memory"], enforced, memory["estimate"])
         outcome = _outcome(record, memory, data["stages"], store)
         files.write_json(folder / "outcome.json", outcome)
+    (folder / PARTIAL).unlink(missing_ok=True)
     events.enter("score")
     scores = Scorer(session, store, folder, events).run(data["metrics"], outcome)
     return {"scores": scores, "outcome": outcome, **_verdict(folder)}
@@ -260,6 +267,12 @@ def compare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
     events.enter("compare")
     return {"comparisons": compare_run(Path(job["data"]["root"]))}
+
+
+def _basis(session: Any, store: Any, stages: Mapping[str, str]) -> str:
+    """Hash of what estimates are made with beside the cell: weights and device."""
+    records = [files.read_json(store.model(key) / "stage.json") for key in stages.values()]
+    return files.digest([session.device, *sorted(record["sha256"] for record in records)])
 
 
 def _outcome(
@@ -310,7 +323,8 @@ def _parameters(stages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def _all_failed(estimates: Mapping[str, Any] | None) -> bool:
     """Whether there is nothing to score; what all items lacked may be there the next time."""
-    statuses = {i["status"] for i in estimates["items"]} if estimates else {"failed"}
+    items = estimates.get("items", [{}]) if isinstance(estimates, dict) else [{}]
+    statuses = {item.get("status", "failed") for item in items}
     return "failed" in statuses and "ok" not in statuses
 
 

@@ -1,20 +1,25 @@
 """Files that appear whole or not at all, and hashes of contents."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+_PART = ".part-"  # what a file is called until it is whole
+_ROOM = 1 << 16  # bytes; with less a disk is full
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path in the same folder that becomes ``path`` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PART, suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -24,8 +29,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(path)
         _sync_folder(path.parent)
+    except Exception as error:
+        if isinstance(error, OSError) or shutil.disk_usage(path.parent).free >= _ROOM:
+            raise
+        # Each library has words of its own for it.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Removes what a kill left half written in a folder that nothing else writes to now."""
+    for path in folder.rglob(f"{_PART}*"):
+        path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
