@@ -51,7 +51,7 @@ POINTS = [
     Point("scoring, before its evidence is there", "evaluate", "rename", "fad*.npz", how="bench"),
     Point("scoring, before a score is there", "evaluate", "rename", "fad*.json"),
     Point("scoring, before the answer", "evaluate", "rename", "evaluate.json", how="both"),
-    Point("result of a cell", "bench", "rename", "result.json", 2),
+    Point("result of a cell", "bench", "rename", "result.json"),
     Point("scores of the run", "bench", "rename", "scores.jsonl"),
     Point("scores of the run", "bench", "rename", "scores.csv"),
     Point("comparing", "compare", "rename", "compare.json", how="self"),

@@ -161,6 +161,13 @@ def stage_done(store: Store, key: str) -> bool:
     return bool(record) and weights.is_file() and files.sha256_of(weights) == record["sha256"]
 
 
+def _tidy(folder: Path) -> None:
+    """Removes what a kill left beside a model that was done."""
+    files.remove_parts(folder)
+    for path in folder.glob("checkpoint*"):
+        path.unlink(missing_ok=True)
+
+
 @dataclass
 class VerifiedModels:
     """Which models were found whole, so that weights that have not been touched since are not
@@ -184,8 +191,7 @@ class VerifiedModels:
         if not stage_done(store, key):
             return False
         self.known[key] = seen
-        for path in store.model(key).glob("checkpoint*"):  # a kill came before they went
-            path.unlink(missing_ok=True)
+        _tidy(store.model(key))
         return True
 
     def keep(self, store: Store) -> None:
