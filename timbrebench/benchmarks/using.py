@@ -15,7 +15,6 @@ from timbrebench.core.errors import BenchError, UnknownName, one_line
 from timbrebench.core.interfaces import Trained
 from timbrebench.core.records import Corpus, Task
 
-
 # What a cell's record must hold to be used.
 CELL_FIELDS: dict[str, type] = {
     "label": str,
