@@ -1,5 +1,6 @@
 """Jobs in processes: however one ends, the others go on and nothing is left behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -86,6 +87,15 @@ def test_an_answer_comes_back(job, tmp_path: Path) -> None:
     assert done.log_tail == ""
     assert [e["event"] for _, e in heard.events] == ["started", "phase"]
     assert "said by the job" in (tmp_path / "answer" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(("at_once", "shared"), [(1, False), (2, True)])
+def test_a_worker_is_told_whether_others_are_beside_it(
+    job, tmp_path: Path, at_once: int, shared: bool
+) -> None:
+    outcomes(job("answer"), at_once=at_once)
+    told = json.loads((tmp_path / "answer" / "strange.job.json").read_text())
+    assert told["shared"] is shared
 
 
 # What it does: its status, what its reason says, what its log's tail says.

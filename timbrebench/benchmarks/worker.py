@@ -220,6 +220,7 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
         checkpoint_seconds=data["checkpoint_seconds"],
         flops_per_example=plan["flops_per_example"],
         threads=job["threads"],
+        shared=job["shared"],
     )
     events.enter("train")
     judge = functools.partial(judged, way, limits, enforced)
@@ -254,6 +255,7 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
             record = Estimator(session, store, folder, events, basis).run()
         memory["estimate"] = judged(way, data["memory"], enforced, memory["estimate"])
         outcome = _outcome(record, memory, data["stages"], store)
+        outcome["shared"] = outcome["shared"] or job["shared"]
         files.write_json(folder / "outcome.json", outcome)
     (folder / PARTIAL).unlink(missing_ok=True)
     events.enter("score")
@@ -306,6 +308,7 @@ def _outcome(
         "chosen": record["chosen"],
         "choosing_seconds": record["choosing_seconds"],
         "phases": phases,
+        "shared": any(s.get("shared") for s in trained),
     }
 
 

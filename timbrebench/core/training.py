@@ -47,6 +47,7 @@ class TrainPlan:
     checkpoint_seconds: float = 30.0
     flops_per_example: int = 0
     threads: int = 0
+    shared: bool = False  # whether others worked on the machine: what its seconds are worth
 
 
 @dataclass
@@ -290,6 +291,7 @@ class _Trainer:
             "parameters": count_parameters(self.learner.module),
             "precision": self.plan.precision,
             "threads": self.plan.threads,
+            "shared": self.plan.shared,
         }
 
 

@@ -9,9 +9,9 @@ from timbrebench.reports import problems
 from timbrebench.reports.aggregate import entries_of
 from timbrebench.reports.choices import choices_of
 from timbrebench.reports.compare import beaten
+from timbrebench.reports.costs import cost_notes
 from timbrebench.reports.declared import compared
 from timbrebench.reports.lookup import found_of
-from timbrebench.reports.memory import memory_notes
 from timbrebench.reports.records import Column, Summary, System, Table
 from timbrebench.reports.suites import in_grids, suite_report
 from timbrebench.reports.systems import Evidence, Row, gather, systems_of
@@ -37,7 +37,7 @@ def summarise(runs: Sequence[RunRecord]) -> Summary:
         headline += first
         details += rest
         table = cost_table(measured, columns)
-        costs.append(replace(table, notes=(*table.notes, *memory_notes(own, runs))))
+        costs.append(replace(table, notes=(*table.notes, *cost_notes(own, runs))))
     scores = problems.scores_without_value(every)
     return Summary(
         runs=tuple(run.path.name for run in runs),

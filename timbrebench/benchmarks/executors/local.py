@@ -26,7 +26,8 @@ class LocalExecutor(QueueExecutor[WorkerProcess]):
     def start(self, job: Job, running: Sequence[WorkerProcess], listen: Listener) -> WorkerProcess:
         listen(job, {"event": "started"})
         gpu = {VISIBLE: self._free(running)} if job.gpus and self.gpus else {}
-        return WorkerProcess(job, Start(uuid.uuid4().hex, job.threads or self.threads, gpu))
+        threads, shared = job.threads or self.threads, self.jobs > 1
+        return WorkerProcess(job, Start(uuid.uuid4().hex, threads, gpu, shared=shared))
 
     def _free(self, running: Sequence[WorkerProcess]) -> str:
         taken = [worker.start.environment.get(VISIBLE) for worker in running]

@@ -44,7 +44,7 @@ def do(order: Mapping[str, Any]) -> Told:
 
     listen(job, {"event": "started", "node": platform.node()})
     folder = order["folder"] if Path(order["folder"]).is_dir() else None
-    start = Start(order["id"], order["threads"], order["environment"], folder)
+    start = Start(order["id"], order["threads"], order["environment"], folder, shared=True)
     worker = WorkerProcess(job, start)
     try:
         while not attend([worker], listen):

@@ -41,6 +41,7 @@ class Start:
     threads: int
     environment: Mapping[str, str] = field(default_factory=dict)  # beside the parent's
     folder: str | None = None  # that relative paths are meant from; None: the parent's
+    shared: bool = False  # whether others may work on the machine at the same time
 
 
 class WorkerProcess:
@@ -70,6 +71,7 @@ class WorkerProcess:
             "answer": str(self.answer),
             "parent": os.getpid(),
             "threads": self.start.threads,
+            "shared": self.start.shared,
             "data": self.job.data,
         }
         files.write_json(spec, described)

@@ -1,4 +1,4 @@
-"""What a report tells of a budget of memory."""
+"""What a report tells below the costs of systems."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from timbrebench.core.results import StageRecord
-from timbrebench.reports.memory import BATCH_NORM
+from timbrebench.reports.costs import BATCH_NORM, SHARED
 from timbrebench.reports.summary import summarise
 
 
@@ -52,3 +52,10 @@ def test_batch_norm_is_flagged(notes) -> None:
     assert notes(stage("encoder", micro_batch=8, batch_norm=True)) == [
         f"{BATCH_NORM}: palette (encoder of 8)."
     ]
+
+
+def test_times_of_systems_that_shared_a_machine_are_told(make) -> None:
+    cells = [make.cell("palette", outcome={"shared": True}), make.cell("copy", outcome={})]
+    rows = [make.row(each, "train_seconds", 1.0, task="") for each in cells]
+    (table,) = summarise([make.run(cells, rows)]).costs
+    assert list(table.notes) == [f"{SHARED}: palette."]

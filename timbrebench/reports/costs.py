@@ -1,4 +1,4 @@
-"""What a budget of memory did to the training of systems, in the notes below their costs."""
+"""Notes below the costs of systems: what a budget of memory did, what their times are worth."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -9,10 +9,17 @@ from timbrebench.reports.systems import Evidence
 BATCH_NORM = "BatchNorm sees what is held at once: another budget of memory may train other weights"
 
 
-def memory_notes(
+SHARED = (
+    "Timed while others worked on the machine, which makes times longer and no two alike (compare "
+    "FLOPs, or repeat with --jobs 1 in another folder)"
+)
+
+
+def cost_notes(
     owned: Mapping[System, Sequence[Evidence]], runs: Sequence[RunRecord]
 ) -> tuple[str, ...]:
-    """Who trained in parts, who ran out of memory, and whose weights depend on either."""
+    """Who trained in parts, who ran out of memory, whose weights depend on either; whose times
+    are not to be compared."""
     known = {key: stage for run in runs for key, stage in run.stages.items()}
     trained = {
         system.label: [known[k] for e in cells for k in e.cell.stages if k in known]
@@ -24,11 +31,17 @@ def memory_notes(
         parts = [f"{label} ({', '.join(each)})" for label, each in found.items() if any(each)]
         return [f"{words}: {'; '.join(parts)}."] if parts else []
 
+    shared = [s.label for s, cells in owned.items() if any(_shared(e) for e in cells)]
     return (
+        *([f"{SHARED}: {', '.join(shared)}."] if shared else []),
         *told("Trained in parts of a batch, to fit the budget of memory", _parts),
         *told("Ran out of memory and went on, in a new process, with less", _lowered),
         *told(BATCH_NORM, _batch_norm),
     )
+
+
+def _shared(evidence: Evidence) -> bool:
+    return bool(evidence.cell.outcome.get("shared"))
 
 
 def _parts(stage: StageRecord) -> str:
