@@ -175,6 +175,18 @@ def test_an_archive_that_is_there_is_not_fetched(server: FaultyServer, tmp_path:
     assert {p.name for p in given.iterdir()} == set(server.files)
 
 
+@pytest.mark.parametrize("said", [True, False])
+def test_an_archive_of_the_users_in_the_root_is_not_deleted(
+    server: FaultyServer, tmp_path: Path, said: bool
+) -> None:
+    name = "starnet_part1.tar.gz"
+    (tmp_path / name).write_bytes(server.files[name])
+    with using(Fetching(source=tmp_path if said else None)):
+        starnet(tmp_path, server, stems="1").prepare(silent)
+    assert left(tmp_path) == places(stems="1") | {name}
+    assert [name for name, _ in server.asked] == ["starnet_part2.tar.gz"]
+
+
 def test_archives_may_be_kept_and_originals_too(server: FaultyServer, tmp_path: Path) -> None:
     dataset = starnet(tmp_path, server, original=True, keep_archives=True)
     dataset.prepare(silent)

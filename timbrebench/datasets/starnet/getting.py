@@ -94,10 +94,22 @@ class Getting:
             self._note_request()
             for work, remote in self.works():
                 self.inventory.note(_begun(work.folder), True)
-                archive = fetch(remote, self.root, progress=progress)
+                archive = self._fetched(remote, progress)
                 work.run(archive, derivers, progress)
-                if archive.parent == self.root and not self.options.keep_archives:
-                    archive.unlink()
+                self._let_go(archive)
+
+    def _fetched(self, remote: Remote, progress: Progress) -> Path:
+        """The archive, with a note if it is not the user's own."""
+        if not (self.root / remote.name).is_file():
+            self.inventory.note(_fetched(remote.name), True)
+        return fetch(remote, self.root, progress=progress)
+
+    def _let_go(self, archive: Path) -> None:
+        """Deletes an archive that was downloaded for this, unless it is to be kept."""
+        ours = archive.parent == self.root and self.inventory.notes.get(_fetched(archive.name))
+        if ours and not self.options.keep_archives:
+            archive.unlink()
+            self.inventory.note(_fetched(archive.name), False)
 
     def _note_request(self) -> None:
         request = {k: v for k, v in asdict(self.options).items() if k != "keep_archives"}
@@ -118,6 +130,11 @@ class Getting:
 def _begun(folder: str) -> str:
     """What the inventory calls that a folder is prepare's own."""
     return f"begun {folder}"
+
+
+def _fetched(archive: str) -> str:
+    """What the inventory calls that an archive was downloaded by prepare."""
+    return f"fetched {archive}"
 
 
 def words(options: Options) -> tuple[str, ...]:
