@@ -244,7 +244,6 @@ def test_an_address_where_no_cluster_is_is_told_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray_link, "CONNECT_SECONDS", 3.0)
-    monkeypatch.setattr(ray_link, "CLOSE_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         with pytest.raises(BenchError, match=r"no Ray cluster took us .* within 3 s"):

@@ -73,6 +73,7 @@ class RayExecutor(QueueExecutor[_Order]):
     def __init__(self, link: Link, must: Mapping[str, Any], threads: int) -> None:
         super().__init__()
         self.link, self.must, self.threads = link, must, threads
+        self.stopping = False
         own = {name: v for name, v in os.environ.items() if name.startswith("TIMBREBENCH_")}
         cache = str(files.cache_root().absolute())
         self.environment = own | {"TIMBREBENCH_CACHE": cache}
@@ -121,7 +122,7 @@ class RayExecutor(QueueExecutor[_Order]):
             return
         order.lost += "lost" in reply
         done = process.read_answer(order.job, order.id) is not None
-        if "lost" not in reply or done or order.lost > RETRIES or self.cancelled:
+        if "lost" not in reply or done or order.lost > RETRIES or self.stopping:
             order.end = reply
             return
         listen(order.job, {"event": "retried", "reason": reply["lost"]})
@@ -129,6 +130,7 @@ class RayExecutor(QueueExecutor[_Order]):
 
     def stop(self, running: Sequence[_Order]) -> list[_Order]:
         """First by asking, which lets nodes stop their workers as a whole; then by force."""
+        self.stopping = True  # what is lost now is not wanted again
         for force, seconds in ((False, 2 * process.GRACE + FORCE_SECONDS), (True, FORCE_SECONDS)):
             for order in running:
                 if order.end is None:
@@ -138,6 +140,7 @@ class RayExecutor(QueueExecutor[_Order]):
                 self.wait(running, lambda job, event: None)
         for order in running:
             order.events.remove()
+        self.stopping = False
         return [order for order in running if order.begun]
 
 
@@ -173,12 +176,23 @@ def _signs(folders: Sequence[Path]) -> Iterator[dict[str, str]]:
     sign = f".shared-{uuid.uuid4().hex}"
     try:
         for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / sign).touch()
+            _leave(folder, sign)
         yield {str(folder): sign for folder in folders}
     finally:
         for folder in folders:
-            (folder / sign).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (folder / sign).unlink()
+
+
+def _leave(folder: Path, sign: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / sign).touch()
+    except OSError as error:
+        raise BenchError(
+            f"cannot write to {folder}: {error.strerror}.",
+            hint="Name another: --out DIR, or TIMBREBENCH_CACHE.",
+        ) from None
 
 
 def threads_of(nodes: Sequence[Mapping[str, Any]], jobs: int, threads: int, gpu: bool) -> int:

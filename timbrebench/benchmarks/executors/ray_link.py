@@ -56,7 +56,8 @@ class Link:
         try:
             self._connect()
         except BaseException:
-            self.close()
+            self.process.kill()  # it may try for minutes yet
+            self.process.wait()
             raise
 
     def _start(self) -> "subprocess.Popen[bytes]":
