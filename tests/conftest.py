@@ -2,14 +2,12 @@
 
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 _CACHE = "TIMBREBENCH_CACHE"
-sys.path.append(str(Path(__file__).parent / "datasets"))  # starnet_archives
 _DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
