@@ -13,7 +13,7 @@ ROOT = Path(timbrebench.__file__).parent
 # What a part may import beside core and its own folder.
 PARTS: dict[str, tuple[str, ...]] = {
     "core": (),
-    "datasets": (),
+    "datasets": ("datasets.sampling", "datasets.indexed"),
     "methods": ("methods.diffusion",),
     "benchmarks.metrics": (),
     "benchmarks": (),

@@ -12,7 +12,8 @@ import soundfile
 
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.records import SPLITS, Task
-from timbrebench.datasets.starlet.dataset import Starlet, default_soundfont
+from timbrebench.datasets.sampling.fonts import default_soundfont
+from timbrebench.datasets.starlet.dataset import Starlet
 from timbrebench.datasets.starlet.instruments import INSTRUMENTS, MIXTURES
 from timbrebench.datasets.starlet.options import Options
 
@@ -155,7 +156,7 @@ def test_prepare_makes_only_what_is_missing(tmp_path):
 
 
 def test_threads_change_no_byte(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("timbrebench.datasets.starlet.render._MOST_THREADS", 1)
+    monkeypatch.setattr("timbrebench.datasets.sampling.rendering._MOST_THREADS", 1)
     assert contents(make(tmp_path)) == contents(made)
 
 

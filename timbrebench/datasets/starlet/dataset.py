@@ -12,7 +12,6 @@ Pairing      a piece has a melody and an accompaniment, played as in StarNet, or
 
 import dataclasses
 import functools
-import importlib.util
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import permutations
@@ -24,6 +23,8 @@ from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.files import cache_root, digest, digest_of_files, sha256_of
 from timbrebench.core.interfaces import Dataset, Progress
 from timbrebench.core.records import SPLITS, Corpus, Task, Track
+from timbrebench.datasets.sampling import fonts
+from timbrebench.datasets.sampling.fonts import soundfont_file
 from timbrebench.datasets.starlet.instruments import INSTRUMENTS
 from timbrebench.datasets.starlet.options import Options
 from timbrebench.datasets.starlet.repertoire import Entry, entries
@@ -90,26 +91,11 @@ class Starlet(Dataset):
         return self.root or cache_root()
 
 
-def default_soundfont() -> Path:
-    """TimGM6mb.sf2 (GPL-2), which the pretty_midi package carries. Nothing is imported."""
-    spec = importlib.util.find_spec("pretty_midi")
-    path = Path(spec.origin).parent / "TimGM6mb.sf2" if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise MissingData(
-            "the SoundFont TimGM6mb.sf2, which the package pretty_midi carries, is not there.",
-            hint="Reinstall it: pip install --force-reinstall pretty_midi",
-        )
-    return path
-
-
 def _soundfont(options: Options, split: str) -> Path:
     """The SoundFont that a split is played with."""
-    given = (options.test_soundfont if split == "test" else None) or options.soundfont
-    if not given:
-        return default_soundfont()
-    if not Path(given).is_file():
-        raise MissingData(f"there is no SoundFont {given}.", hint="Give the path of a .sf2 file.")
-    return Path(given)
+    return soundfont_file(
+        (options.test_soundfont if split == "test" else None) or options.soundfont
+    )
 
 
 def _recipe(options: Options, split: str, hashed: Callable[[Path], str]) -> dict[str, Any]:
@@ -117,9 +103,10 @@ def _recipe(options: Options, split: str, hashed: Callable[[Path], str]) -> dict
     values = dataclasses.asdict(options)
     for name in (*_COUNTS, *_PATHS, *(() if split == "test" else ("test_grammar",))):
         del values[name]
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(seeds.__file__)]
+    folders = (Path(__file__).parent, Path(fonts.__file__).parent)
+    sources = [path for folder in folders for path in sorted(folder.glob("*.py"))]
     return values | {
-        "code": digest_of_files(sources),
+        "code": digest_of_files([*sources, Path(seeds.__file__)]),
         "composed": not options.midi,
         "soundfont": hashed(_soundfont(options, split)),
     }

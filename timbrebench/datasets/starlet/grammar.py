@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from timbrebench.datasets.sampling.score import Note, Piece
 from timbrebench.datasets.starlet.figures import FITTING, accompany, broken
 from timbrebench.datasets.starlet.harmony import (
     Chord,
@@ -20,7 +21,6 @@ from timbrebench.datasets.starlet.harmony import (
     voicing,
 )
 from timbrebench.datasets.starlet.instruments import ACCOMPANIMENT, MELODY, SOLO, compass
-from timbrebench.datasets.starlet.score import Note, Piece
 from timbrebench.datasets.starlet.writing import (
     Event,
     Grid,

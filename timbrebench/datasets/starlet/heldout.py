@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from timbrebench.datasets.sampling.score import Note, Piece
 from timbrebench.datasets.starlet.harmony import Scale, nearest_tone, voicing
 from timbrebench.datasets.starlet.instruments import ACCOMPANIMENT, MELODY, SOLO, compass
-from timbrebench.datasets.starlet.score import Note, Piece
 from timbrebench.datasets.starlet.writing import (
     Event,
     Grid,

@@ -1,12 +1,12 @@
-"""MIDI files in and out: the user's own pieces, and the written notes of ours."""
+"""The user's own MIDI files as pieces for our parts."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from timbrebench.core.errors import MissingData
-from timbrebench.core.files import atomic_path, sha256_of
+from timbrebench.datasets.sampling.midi import distinct_files, pitched_tracks
+from timbrebench.datasets.sampling.score import SHORTEST, Note, Piece, within
 from timbrebench.datasets.starlet.instruments import (
     ACCOMPANIMENT,
     MELODY,
@@ -14,25 +14,7 @@ from timbrebench.datasets.starlet.instruments import (
     compass,
     folded,
 )
-from timbrebench.datasets.starlet.score import SHORTEST, Note, Piece, within
 from timbrebench.datasets.starlet.writing import TAIL
-
-_TICKS = 960  # a quarter note
-
-
-def write_score(path: Path, piece: Piece) -> None:
-    """The piece as a MIDI file with a track for each part, named by it."""
-    import pretty_midi
-
-    midi = pretty_midi.PrettyMIDI(resolution=_TICKS)
-    for name, notes in piece.parts.items():
-        track = pretty_midi.Instrument(program=0, name=name)
-        track.notes = [
-            pretty_midi.Note(n.velocity, n.key, n.start, n.start + n.duration) for n in notes
-        ]
-        midi.instruments.append(track)
-    with atomic_path(path) as temporary:
-        midi.write(str(temporary))
 
 
 def read_folder(folder: Path, seconds: float) -> tuple[dict[str, Piece], dict[str, str]]:
@@ -43,17 +25,14 @@ def read_folder(folder: Path, seconds: float) -> tuple[dict[str, Piece], dict[st
         )
     pieces: dict[str, Piece] = {}
     left_out: dict[str, str] = {}
-    digests: dict[str, str] = {}  # copies in two splits would leak
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi")):
-        name = str(path.relative_to(folder))
+    for path, id, unfit in distinct_files(folder):
         try:
-            digest = sha256_of(path)[:8]
-            if digest in digests:
-                raise ValueError(f"it repeats {digests[digest]}")
-            pieces[f"{_slug(path)}{digest}"] = read(path, seconds)
-            digests[digest] = name
+            if unfit:
+                raise ValueError(unfit)
+            pieces[id] = read(path, seconds)
         except Exception as error:  # a parser of untrusted bytes may raise anything
-            left_out[name] = f"{type(error).__name__}: {error}".rstrip(": ")
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            left_out[str(path.relative_to(folder))] = reason
     return pieces, left_out
 
 
@@ -63,13 +42,7 @@ def read(path: Path, seconds: float) -> Piece:
     The highest track by mean key is the melody, the others are the accompaniment; a single
     track is a solo. Drums are left out. ValueError where nothing is left.
     """
-    import pretty_midi
-
-    tracks = [
-        [Note(n.start, n.end - n.start, n.pitch, n.velocity) for n in track.notes]
-        for track in pretty_midi.PrettyMIDI(str(path)).instruments
-        if not track.is_drum
-    ]
+    tracks = pitched_tracks(path)
     begin = min((n.start for track in tracks for n in track), default=0.0)
     cut = [within((replace(n, start=n.start - begin) for n in t), seconds) for t in tracks]
     voices = sorted((t for t in cut if t), key=_mean_key, reverse=True)
@@ -82,12 +55,6 @@ def read(path: Path, seconds: float) -> Piece:
     parts = {part: _playable(notes, part) for part, notes in parts.items()}
     end = max(n.start + n.duration for notes in parts.values() for n in notes)
     return Piece(parts, min(seconds, end + TAIL), {"file": path.name})
-
-
-def _slug(path: Path) -> str:
-    """A file's name, made harmless."""
-    slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:40]
-    return f"{slug}-" if slug else ""
 
 
 def _mean_key(notes: tuple[Note, ...]) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 from timbrebench.core.errors import BenchError
 from timbrebench.core.records import SPLITS
 from timbrebench.core.seeds import generator, seed_of
+from timbrebench.datasets.sampling.score import Piece, within
 from timbrebench.datasets.starlet.instruments import (
     ACCOMPANIMENT,
     MELODY,
@@ -19,7 +20,6 @@ from timbrebench.datasets.starlet.instruments import (
     SOLO,
 )
 from timbrebench.datasets.starlet.options import Options
-from timbrebench.datasets.starlet.score import Piece, within
 
 _VALID_SHARE, _TEST_SHARE = 0.1, 0.15  # of a folder of MIDI files, at least one file each
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from timbrebench.datasets.sampling.score import Note
 from timbrebench.datasets.starlet.instruments import compass, folded
-from timbrebench.datasets.starlet.score import Note
 
 TAIL = 0.5  # seconds left at the end of a piece for the last notes to ring
 _LOOSENESS = 0.006  # seconds by which a player is early or late, at most

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from timbrebench.core.errors import BenchError, MissingData
-from timbrebench.datasets.starlet.sampler import Sampler
-from timbrebench.datasets.starlet.score import Note
-from timbrebench.datasets.starlet.soundfont import SoundFont
+from timbrebench.datasets.sampling.sampler import Sampler
+from timbrebench.datasets.sampling.score import Note
+from timbrebench.datasets.sampling.soundfont import SoundFont
 
 RATE = 16000
 KEYS, ROOT, FINE, LOOPED, SAMPLE, INSTRUMENT = 43, 58, 52, 54, 53, 41

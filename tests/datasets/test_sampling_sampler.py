@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from timbrebench.datasets.starlet import soundfont
-from timbrebench.datasets.starlet.dataset import default_soundfont
+from timbrebench.datasets.sampling import soundfont
+from timbrebench.datasets.sampling.fonts import default_soundfont
+from timbrebench.datasets.sampling.sampler import Sampler
+from timbrebench.datasets.sampling.score import Note
+from timbrebench.datasets.sampling.tuning import detune_cents
 from timbrebench.datasets.starlet.instruments import INSTRUMENTS
-from timbrebench.datasets.starlet.sampler import Sampler
-from timbrebench.datasets.starlet.score import Note
-from timbrebench.datasets.starlet.tuning import detune_cents
 
 RATE = 16000
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from timbrebench.datasets.starlet.score import Note
-from timbrebench.datasets.starlet.soundfont import Envelope, Lfo, SoundFont, Zone
-from timbrebench.datasets.starlet.tuning import detune_cents
+from timbrebench.datasets.sampling.score import Note
+from timbrebench.datasets.sampling.soundfont import Envelope, Lfo, SoundFont, Zone
+from timbrebench.datasets.sampling.tuning import detune_cents
 
 FLOOR_DB = -80.0  # a released note ends here
 _TAPS = 16  # of the interpolation filter on either side, in periods of its cutoff

@@ -1,0 +1,1 @@
+"""Shared by datasets that play written notes: a SoundFont sampler, MIDI files, rendering."""
