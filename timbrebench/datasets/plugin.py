@@ -1,6 +1,8 @@
 """What our datasets are."""
 
 from timbrebench.core.interfaces import DatasetInfo
+from timbrebench.datasets import guitarset, maestro, midi, saraga
+from timbrebench.datasets.gtzan import dataset as gtzan
 from timbrebench.datasets.starlet.options import Options as StarletOptions
 from timbrebench.datasets.starnet.options import LICENCE, PAGE, SIZE
 from timbrebench.datasets.starnet.options import Options as StarNetOptions
@@ -33,5 +35,54 @@ DATASETS = [
         f"{_HERE}.folder:Folder",
         licence="yours",
         size="yours",
+    ),
+    DatasetInfo(
+        "midi",
+        "your own MIDI files, played by a SoundFont on any instruments: paired",
+        f"{_HERE}.midi:Midi",
+        midi.Options,
+        licence="that of your files; sound: TimGM6mb.sf2, GPL-2 (carried by pretty_midi)",
+        size="made on this machine",
+        embedded=True,
+    ),
+    DatasetInfo(
+        "gtzan",
+        "half-minute excerpts of recordings; the classical ones by default",
+        f"{_HERE}.gtzan.dataset:Gtzan",
+        gtzan.Options,
+        source=gtzan.SOURCE.page,
+        licence=gtzan.LICENCE,
+        citation=gtzan.CITATION,
+        size="1.2 GB to download",
+    ),
+    DatasetInfo(
+        "guitarset",
+        "solos and accompaniments on an acoustic guitar by six players",
+        f"{_HERE}.guitarset:GuitarSet",
+        guitarset.Options,
+        source=guitarset.PAGE,
+        licence=guitarset.LICENCE,
+        citation=guitarset.CITATION,
+        size="360 excerpts of 30 s",
+    ),
+    DatasetInfo(
+        "maestro",
+        "piano performances with their MIDI, which other instruments may play: pairs",
+        f"{_HERE}.maestro:Maestro",
+        maestro.Options,
+        source=maestro.SOURCE.page,
+        licence=maestro.LICENCE,
+        citation=maestro.CITATION,
+        size="200 hours",
+    ),
+    DatasetInfo(
+        "saraga",
+        "Carnatic concerts: the ensemble, or each musician",
+        f"{_HERE}.saraga:Saraga",
+        saraga.Options,
+        source=saraga.SOURCE.page,
+        licence=saraga.LICENCE,
+        citation=saraga.CITATION,
+        size="249 recordings",
     ),
 ]

@@ -1,0 +1,1 @@
+"""GTZAN: half-minute excerpts of ten genres, one class at a time."""

@@ -1,0 +1,24 @@
+"""What of gtzan can be set. Light."""
+
+from dataclasses import dataclass
+
+from timbrebench.core.options import option
+from timbrebench.datasets.indexed.options import index_option
+
+GENRES = (
+    *("blues", "classical", "country", "disco", "hiphop"),
+    *("jazz", "metal", "pop", "reggae", "rock"),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """A genre stands where other corpora have an instrument."""
+
+    genre: str = option("classical", "the genre, or all of them", choices=(*GENRES, "all"))
+    faults: str = option(
+        "left_out",
+        "known repeats and mislabels: left out, with the fault-filtered split; or kept, in quotas",
+        choices=("left_out", "kept"),
+    )
+    index: str | None = index_option()

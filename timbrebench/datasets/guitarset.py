@@ -1,0 +1,87 @@
+"""GuitarSet: solos and accompaniments on an acoustic guitar.
+
+Origin       Xi, Bittner, Pauwels, Ye & Bello 2018; through mirdata (guitarset)
+Size         360 excerpts of about 30 s: 6 players × 30 lead sheets × (comp, solo); 44.1 kHz mono
+               audio_mono-mic.zip  md5 275966d6610ac34999b58426beb119c3
+               audio_mono-pickup_mix.zip  md5 aecce79f425a44e2055e46f680e10f6a
+Instruments  acoustic_guitar, by a condenser microphone (or its hexaphonic pickup, mixed to mono)
+Split        none is published; by player (quotas in a seeded order of hashed names): one tests,
+             one validates, four train. All play the same lead sheets
+Licence      MIT (as mirdata states)
+Citation     Xi et al., GuitarSet: A Dataset for Guitar Transcription, ISMIR 2018
+URL          https://zenodo.org/records/3371780
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.options import option
+from timbrebench.core.records import Corpus
+from timbrebench.datasets.indexed.corpus import Entry, by_unit, generation, index_corpus
+from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
+from timbrebench.datasets.indexed.options import index_option
+
+LICENCE = "MIT (as mirdata states)"
+CITATION = "Xi et al., GuitarSet: A Dataset for Guitar Transcription, ISMIR 2018"
+PAGE = "https://zenodo.org/records/3371780"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which recordings."""
+
+    audio: str = option(
+        "mic", "the microphone's recordings, or the pickup's", choices=("mic", "pickup")
+    )
+    mode: str = option("all", "accompaniments, solos or both", choices=("all", "comp", "solo"))
+    index: str | None = index_option()
+
+
+_AUDIO = {  # kind of file in the index; its folder; mirdata's download
+    "mic": ("audio_mic", "audio_mono-mic"),
+    "pickup": ("audio_mix", "audio_mono-pickup_mix"),
+}
+
+
+class GuitarSet(Dataset):
+    """One instrument, six players."""
+
+    options: Options
+
+    def missing(self) -> str:
+        return why_missing(self._source, self.root)
+
+    def prepare(self, progress: Progress) -> None:
+        from timbrebench.datasets.indexed.preparing import prepare
+
+        prepare(self._source, self.root, self.options.index, [self._kind], progress)
+
+    def verify(self, progress: Progress) -> Mapping[str, str]:
+        from timbrebench.datasets.indexed.preparing import damaged
+
+        return damaged(self._library(), [self._kind], progress)
+
+    def corpus(self) -> Corpus:
+        library = self._library()
+        notes = {"licence": LICENCE, "source": PAGE, "audio": self.options.audio}
+        entries = self._entries(library)
+        return index_corpus(self._source, library, entries, by_unit("player"), generation, notes)
+
+    @property
+    def _kind(self) -> str:
+        return _AUDIO[self.options.audio][0]
+
+    @property
+    def _source(self) -> Source:
+        kind, folder = _AUDIO[self.options.audio]
+        return Source("guitarset", "guitarset", folder, (kind,), PAGE)
+
+    def _library(self) -> Library:
+        return open_library(self._source, self.root, self.options.index)
+
+    def _entries(self, library: Library) -> Iterator[Entry]:
+        for id, files in library.files.items():
+            track = library.track(id)
+            if self.options.mode in ("all", track.mode):
+                yield Entry(id, {"acoustic_guitar": files[self._kind][0]}, track.player_id)

@@ -1,0 +1,1 @@
+"""Shared by the datasets that mirdata has an index of."""

@@ -1,0 +1,202 @@
+"""MAESTRO: piano performances, recorded and captured as MIDI at the same time.
+
+Origin       Hawthorne et al. 2019, International Piano-e-Competition; version 2.0.0, through
+             mirdata (maestro)
+Size         200 hours; 44.1–48 kHz stereo WAV
+               maestro-v2.0.0.zip  md5 7a6c23536ebcf3f50b1f00ac253886a7
+Instruments  piano; with ``renders``, others that play its MIDI by a SoundFont (pairs)
+Split        the published train, validation and test, in maestro-v2.0.0.json: no composition is
+             in two. Where that file is not there: quotas (core.splits)
+Licence      CC BY-NC-SA 4.0
+Citation     Hawthorne et al., Enabling Factorized Piano Music Modeling and Generation with the
+             MAESTRO Dataset, ICLR 2019
+URL          https://magenta.tensorflow.org/datasets/maestro
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.files import cache_root, digest, sha256_of
+from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.options import option
+from timbrebench.core.records import Corpus, Task, Track
+from timbrebench.datasets.indexed.corpus import Entry, generation, index_corpus
+from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
+from timbrebench.datasets.indexed.options import index_option
+from timbrebench.datasets.sampling.fonts import soundfont_file
+from timbrebench.datasets.sampling.performance import (
+    Performance,
+    perform_all,
+    recipe_digest,
+)
+from timbrebench.datasets.sampling.programs import programs
+
+LICENCE = "CC BY-NC-SA 4.0"
+CITATION = "Hawthorne et al., Enabling Factorized Piano Music Modeling, ICLR 2019"
+SOURCE = Source(
+    name="maestro",
+    mirdata="maestro",
+    marker="20[01][0-9]",
+    remotes=("all",),
+    page="https://magenta.tensorflow.org/datasets/maestro",
+)
+METADATA = "maestro-v2.0.0.json"
+_KINDS = ("audio", "midi")
+_SPLITS = {"train": "train", "validation": "valid", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is heard beside the piano."""
+
+    renders: str = option(
+        "", "instruments that play its MIDI, separated by '/': General MIDI names or programs"
+    )
+    soundfont: str | None = option(None, "SoundFont 2 file (default: TimGM6mb.sf2 of pretty_midi)")
+    rate: int = option(22050, "rate of the renders in Hz", low=8000, high=48000)
+    fetch: bool = option(True, "prepare fetches what is not there, not only renders what is")
+    index: str | None = index_option()
+
+
+class Maestro(Dataset):
+    """The piano, and what else plays its notes."""
+
+    options: Options
+
+    def missing(self) -> str:
+        return why_missing(SOURCE, self.root) or self._unrendered()
+
+    def prepare(self, progress: Progress) -> None:
+        from timbrebench.datasets.indexed.preparing import prepare
+
+        if self.options.fetch:
+            prepare(SOURCE, self.root, self.options.index, _KINDS, progress, [METADATA])
+        perform_all(list(self._performances(self._recorded()).values()), progress)
+
+    def verify(self, progress: Progress) -> Mapping[str, str]:
+        from timbrebench.datasets.indexed.preparing import damaged
+
+        return damaged(self._library(), _KINDS, progress)
+
+    def corpus(self) -> Corpus:
+        corpus = self._recorded()
+        if not self._programs:
+            return corpus
+        if missing := self._unrendered(corpus):
+            raise MissingData(missing)
+        return _with_renders(corpus, self._performances(corpus))
+
+    def _recorded(self) -> Corpus:
+        """The piano alone."""
+        library = self._library()
+        official = _official_split(library)
+
+        def split(
+            tracks: tuple[Track, ...], units: Mapping[str, str]
+        ) -> tuple[Mapping[str, str], str]:
+            from timbrebench.core.splits import assign
+
+            if official:
+                return official, f"as published ({METADATA})"
+            return assign(t.id for t in tracks), f"quotas, since {METADATA} is not there"
+
+        notes = {"licence": LICENCE, "source": SOURCE.page}
+        return index_corpus(SOURCE, library, _entries(library), split, generation, notes)
+
+    def _library(self) -> Library:
+        return open_library(SOURCE, self.root, self.options.index)
+
+    @property
+    def _programs(self) -> Mapping[str, int]:
+        found = programs(self.options.renders, "maestro.renders")
+        if "piano" in found:
+            raise BenchError(
+                "maestro.renders: piano is the recorded one.",
+                hint="A rendered one is acoustic_grand_piano.",
+            )
+        return found
+
+    def _performances(self, corpus: Corpus) -> dict[str, Performance]:
+        """Track → what is rendered of it, where there is MIDI."""
+        if not self._programs:
+            return {}
+        soundfont = soundfont_file(self.options.soundfont)
+        recipe = [recipe_digest(), sha256_of(soundfont), self.options.rate]
+        base = cache_root() / f"maestro-{digest(recipe)}"
+        return {
+            track.id: Performance(
+                midi=track.score,
+                folder=base / digest([track.id, sha256_of(track.score), track.seconds]),
+                programs=self._programs,
+                soundfont=soundfont,
+                rate=self.options.rate,
+                seconds=track.seconds,
+            )
+            for track in corpus.tracks
+            if track.score is not None and track.score.is_file()
+        }
+
+    def _unrendered(self, corpus: Corpus | None = None) -> str:
+        """How many renders are not there and the command that makes them; '' if all are."""
+        if not self._programs:
+            return ""
+        performances = self._performances(corpus or self._recorded())
+        waiting = sum(not p.done() for p in performances.values())
+        if not waiting:
+            return ""
+        return (
+            f"{waiting} of {len(performances)} pieces of 'maestro' are not rendered. Run: bench "
+            f"data prepare maestro --data-root {self.root} -o maestro.renders="
+            f"{self.options.renders} -o maestro.fetch=false"
+        )
+
+
+def _entries(library: Library) -> Iterator[Entry]:
+    for id, files in library.files.items():
+        yield Entry(id, {"piano": files["audio"][0]}, score=files["midi"][0])
+
+
+def _official_split(library: Library) -> dict[str, str]:
+    """Track → split, as published; {} where the file that says it is not there."""
+    if not (library.home / METADATA).is_file():
+        return {}
+    try:
+        said = {id: library.track(id).split for id in library.files}
+        return {id: _SPLITS[split] for id, split in said.items()}
+    except (AttributeError, LookupError, TypeError, json.JSONDecodeError) as error:
+        raise BenchError(
+            f"{library.home / METADATA} cannot be read ({type(error).__name__}: {error}).",
+            hint="Delete it, and run: bench data prepare maestro",
+        ) from None
+
+
+def _with_renders(corpus: Corpus, performances: Mapping[str, Performance]) -> Corpus:
+    """The corpus with the rendered stems of each track that could be played."""
+    tracks, left_out = [], dict(corpus.notes["left_out"])
+    for track in corpus.tracks:
+        performance = performances.get(track.id)
+        unfit = performance.facts().get("unfit", "") if performance else "it has no MIDI file"
+        if performance is None or unfit:
+            left_out[f"{track.id} (MIDI)"] = str(unfit)
+            tracks.append(track)
+        else:
+            tracks.append(replace(track, stems={**track.stems, **performance.stems}))
+    names = sorted({name for p in performances.values() for name in p.programs})
+    pairs = [pair for name in names for pair in (("piano", name), (name, "piano"))]
+    folders = {id: p.folder.name for id, p in performances.items()}
+    rate = next((p.rate for p in performances.values()), corpus.rate)
+    return replace(
+        corpus,
+        tracks=tuple(tracks),
+        groups={"all": tuple(Task("transfer", *p) for p in pairs), **generation(tuple(tracks))},
+        fingerprint=digest([corpus.fingerprint, _base_name(performances), folders, names]),
+        rate=min(corpus.rate, rate),
+        notes={**corpus.notes, "left_out": left_out, "paired": True},
+    )
+
+
+def _base_name(performances: Mapping[str, Performance]) -> str:
+    """Of the folder of all, which says how they were rendered."""
+    return next((p.folder.parent.name for p in performances.values()), "")

@@ -1,0 +1,112 @@
+"""Saraga Carnatic: concerts of South Indian classical music.
+
+Origin       Bozkurt, Srinivasamurthy, Gulati & Serra, CompMusic 2018; through mirdata
+             (saraga_carnatic)
+Size         249 recordings, 168 of them with a track a musician; 44.1 kHz MP3
+               saraga1.5_carnatic.zip  md5 e4fcd380b4f6d025964cd16aee00273d
+Instruments  carnatic (the whole ensemble); with ``stems``: vocal, violin, ghatam,
+             mridangam_left and mridangam_right, which bleed into each other's microphones
+Split        none is published; by artist, as the folders are named (quotas in a seeded order of
+             hashed names), so that no singer is in two splits
+Licence      CC BY-NC-SA 4.0
+Citation     Bozkurt et al., Saraga: research datasets of Indian Art Music, 2018
+URL          https://zenodo.org/records/4301737
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.options import option
+from timbrebench.core.records import Corpus, Task, Track
+from timbrebench.datasets.indexed.corpus import Entry, by_unit, generation, index_corpus
+from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
+from timbrebench.datasets.indexed.options import index_option
+
+LICENCE = "CC BY-NC-SA 4.0"
+CITATION = "Bozkurt et al., Saraga: research datasets of Indian Art Music, 2018"
+SOURCE = Source(
+    name="saraga",
+    mirdata="saraga_carnatic",
+    marker="saraga1.5_carnatic",
+    remotes=("all",),
+    page="https://zenodo.org/records/4301737",
+)
+_ENSEMBLE = {"carnatic": "audio-mix"}  # instrument → kind of file in the index
+_STEMS = {
+    "vocal": "audio-vocal",
+    "violin": "audio-violin",
+    "ghatam": "audio-ghatam",
+    "mridangam_left": "audio-mridangam-left",
+    "mridangam_right": "audio-mridangam-right",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which recordings."""
+
+    stems: bool = option(False, "each musician's own track in place of the whole ensemble")
+    index: str | None = index_option()
+
+
+class Saraga(Dataset):
+    """The ensemble, or its musicians, each with a part of their own."""
+
+    options: Options
+
+    def missing(self) -> str:
+        return why_missing(SOURCE, self.root)
+
+    def prepare(self, progress: Progress) -> None:
+        from timbrebench.datasets.indexed.preparing import prepare
+
+        prepare(SOURCE, self.root, self.options.index, list(self._kinds.values()), progress)
+
+    def verify(self, progress: Progress) -> Mapping[str, str]:
+        from timbrebench.datasets.indexed.preparing import damaged
+
+        return damaged(self._library(), list(self._kinds.values()), progress)
+
+    def corpus(self) -> Corpus:
+        library = self._library()
+        notes = {"licence": LICENCE, "source": SOURCE.page}
+        return index_corpus(
+            SOURCE, library, self._entries(library), by_unit("artist"), _groups, notes
+        )
+
+    @property
+    def _kinds(self) -> Mapping[str, str]:
+        return _STEMS if self.options.stems else _ENSEMBLE
+
+    def _library(self) -> Library:
+        return open_library(SOURCE, self.root, self.options.index)
+
+    def _entries(self, library: Library) -> Iterator[Entry]:
+        for id, files in library.files.items():
+            stems = {
+                name: files[kind][0]
+                for name, kind in self._kinds.items()
+                if files.get(kind, (None,))[0]
+            }
+            if stems:
+                parts = {name: name for name in stems} if self.options.stems else {}
+                yield Entry(id, stems, _artist(next(iter(stems.values()))), parts=parts)
+
+
+def _artist(path: str) -> str:
+    """Whom a concert's folder is named for: 'saraga1.5_carnatic/CONCERT by ARTIST/TITLE/…'."""
+    concert = PurePosixPath(path).parts[1]
+    return concert.rpartition(" by ")[2].strip().casefold()
+
+
+def _groups(tracks: tuple[Track, ...]) -> Mapping[str, tuple[Task, ...]]:
+    """Generation; of the musicians' tracks also conversions between the two that sing the melody
+    (without counterparts, for each plays it in its own way), and the pair of them."""
+    groups = dict(generation(tracks))
+    if all(any(name in t.stems for t in tracks) for name in ("vocal", "violin")):
+        there, back = Task("transfer", "vocal", "violin"), Task("transfer", "violin", "vocal")
+        groups["single"] = (there, back)
+        groups["pair"] = (Task("pair", "vocal", "violin"),)
+    return groups
