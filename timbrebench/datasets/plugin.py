@@ -6,6 +6,7 @@ from timbrebench.datasets.gtzan import dataset as gtzan
 from timbrebench.datasets.starlet.options import Options as StarletOptions
 from timbrebench.datasets.starnet.options import LICENCE, PAGE, SIZE
 from timbrebench.datasets.starnet.options import Options as StarNetOptions
+from timbrebench.datasets.youtube.options import Options as YouTubeOptions
 
 _HERE = "timbrebench.datasets"
 
@@ -84,5 +85,14 @@ DATASETS = [
         licence=saraga.LICENCE,
         citation=saraga.CITATION,
         size="249 recordings",
+    ),
+    DatasetInfo(
+        "youtube",
+        "recordings that your list names (CSV: instrument, title, url), fetched by yt-dlp",
+        f"{_HERE}.youtube.dataset:YouTube",
+        YouTubeOptions,
+        licence="that of each recording",
+        citation="after Prioteasa & Stempel-Hauburger 2025",
+        size="at most 30 minutes a recording",
     ),
 ]

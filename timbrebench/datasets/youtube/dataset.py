@@ -1,0 +1,206 @@
+"""YouTube: recordings that a list of yours names, fetched by yt-dlp.
+
+    ROOT/youtube/INSTRUMENT/NAME.flac    ROOT/youtube/titles.json    ROOT/youtube/refused.json
+
+Origin       the addresses of your list (CSV: instrument, title, url)
+Size         at most 30 minutes a recording; 22 050 Hz mono FLAC (79 MB an hour at the most), twice
+Instruments  those of your list
+Split        quotas for each instrument, in a seeded order of hashed names (core.splits)
+Pairing      none
+Licence      that of each recording: a list is no permission. See your law and the site's terms
+After        Prioteasa & Stempel-Hauburger 2025: silence under 20 dB trimmed, at most 1800 s, and
+             every recording as long as the shortest, so that instruments are balanced
+Names        NAME is a hash of the site's own id, never a title; titles are data, in titles.json
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.files import cache_root, read_json, sha256_of, write_json
+from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.records import Corpus, Task, Track
+from timbrebench.datasets.youtube.hosts import EVERYWHERE
+from timbrebench.datasets.youtube.keeping import Keeper, NotKept
+from timbrebench.datasets.youtube.options import Options
+from timbrebench.datasets.youtube.rows import Refusal, Row, read_rows
+
+LICENCE = "that of each recording"
+SHORTEST = 3.0  # seconds of a recording
+_TOLD = 10_000  # refusals that are written down
+_NAME = re.compile(r"[0-9a-f]{32}\.(flac|mp3)")
+
+
+class YouTube(Dataset):
+    """A list's recordings; only ``prepare`` touches the network."""
+
+    options: Options
+
+    def missing(self) -> str:
+        try:
+            self._titles()
+        except BenchError as error:
+            return str(error)
+        return ""
+
+    def prepare(self, progress: Progress) -> None:
+        csv = self._csv
+        if csv is None:
+            raise BenchError("no list of recordings was named.", hint="Say -o youtube.csv=FILE.")
+        keeper = Keeper(self._base, self.options)
+        total = sum(1 for _ in self._rows(csv))
+        taken: dict[str, dict[str, Any]] = {}
+        refused: list[Refusal] = []
+        for number, row in enumerate(self._rows(csv)):
+            progress("fetching recordings", number / total)
+            reason = row.reason if isinstance(row, Refusal) else _take(row, keeper, taken)
+            if reason:
+                refused.append(Refusal(row.line, reason))
+        if not taken:
+            first = f" (line {refused[0].line}: {refused[0].reason})" if refused else ""
+            raise BenchError(f"{csv}: none of its {total} rows gave a recording{first}.")
+        self._settle(csv, keeper, taken, refused, progress)
+
+    def corpus(self) -> Corpus:
+        from timbrebench.core.audio import probe_all
+        from timbrebench.core.fingerprint import seal
+        from timbrebench.core.splits import assign_tracks, with_splits
+
+        titles = self._titles()
+        files = {name: self._file(name, of) for name, of in titles["recordings"].items()}
+        usable, unusable = probe_all(files.values(), self._base)
+        tracks = tuple(
+            Track(f"{of['instrument']}/{name}", {of["instrument"]: files[name]}, seconds=seconds)
+            for name, of in sorted(titles["recordings"].items())
+            for seconds, _ in [usable.get(files[name], (0.0, 0))]
+            if seconds
+        )
+        if not tracks:
+            raise MissingData(f"{self._base}: no usable recording. {self._hint}")
+        tracks, fingerprint, copies = seal(with_splits(tracks, assign_tracks(tracks)))
+        return Corpus(
+            name="youtube",
+            tracks=tracks,
+            groups=_groups(tracks),
+            fingerprint=fingerprint,
+            rate=min(rate for _, rate in usable.values()),
+            notes={
+                "licence": LICENCE,
+                "longest": titles["seconds"],
+                "refused": len(titles["refused"]),
+                "left_out": {**titles["refused"], **unusable, **copies},
+            },
+        )
+
+    def _rows(self, csv: Path) -> Iterator[Row | Refusal]:
+        networks = EVERYWHERE if self.options.allow_private else ()
+        return read_rows(csv, self.options.rows, networks)
+
+    def _settle(
+        self,
+        csv: Path,
+        keeper: Keeper,
+        taken: Mapping[str, dict[str, Any]],
+        refused: list[Refusal],
+        progress: Progress,
+    ) -> None:
+        """Cuts every recording to the common length and writes down what there is."""
+        from timbrebench.datasets.youtube.sound import cut
+
+        longest = self.options.seconds
+        if self.options.balance:
+            longest = min(longest, *(of["seconds"] for of in taken.values()))
+        for number, (name, of) in enumerate(taken.items(), 1):
+            path, seconds = self._file(name, of), min(longest, of["seconds"])
+            if not _lasts(path, seconds):
+                cut(keeper.path(name), path, seconds)
+            progress("cutting recordings", number / len(taken))
+        self._sweep({self._file(name, of) for name, of in taken.items()})
+        told = {f"{csv.name}, line {r.line}": r.reason for r in refused[:_TOLD]}
+        if len(refused) > _TOLD:
+            told[csv.name] = f"{len(refused) - _TOLD} more rows were refused"
+        card = {"csv": sha256_of(csv), "settings": self._settings, "seconds": longest}
+        write_json(self._base / "refused.json", told)
+        write_json(self._base / "titles.json", {**card, "recordings": taken, "refused": told})
+
+    def _sweep(self, wanted: set[Path]) -> None:
+        """Takes away cut files of other lists or lengths: they can be cut again."""
+        for path in self._base.glob("[!.]*/*"):
+            if path not in wanted and _NAME.fullmatch(path.name):
+                path.unlink()
+
+    def _file(self, name: str, of: Mapping[str, Any]) -> Path:
+        return self._base / of["instrument"] / f"{name}.{self.options.format}"
+
+    def _titles(self) -> Mapping[str, Any]:
+        """What ``prepare`` wrote down, if it is of the list and the options that are asked for."""
+        path = self._base / "titles.json"
+        try:
+            titles = read_json(path)
+            recordings = titles["recordings"]
+            known = titles["settings"] == self._settings
+            same = self._csv is None or titles["csv"] == sha256_of(self._csv)
+        except FileNotFoundError:
+            raise MissingData(f"nothing is prepared in {self._base}.", hint=self._hint) from None
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise MissingData(f"{path} cannot be read ({error}).", hint=self._hint) from None
+        if not known or not same or not isinstance(recordings, dict):
+            what = "other options" if not known else "another list"
+            raise MissingData(f"{self._base} was prepared with {what}.", hint=self._hint)
+        return dict(titles)
+
+    @property
+    def _settings(self) -> list[Any]:
+        options = self.options
+        return [options.rate, options.trim_db, options.seconds, options.balance, options.format]
+
+    @property
+    def _base(self) -> Path:
+        return (self.root or cache_root()) / "youtube"
+
+    @property
+    def _csv(self) -> Path | None:
+        return Path(self.options.csv).expanduser() if self.options.csv else None
+
+    @property
+    def _hint(self) -> str:
+        where = f" --data-root {self.root}" if self.root else ""
+        return f"Run: bench data prepare youtube{where} -o youtube.csv={self.options.csv or 'FILE'}"
+
+
+def _take(row: Row, keeper: Keeper, taken: dict[str, dict[str, Any]]) -> str:
+    """Adds a row's recording to what is taken; or says why not."""
+    try:
+        kept = keeper.keep(row.url)
+    except NotKept as reason:
+        return str(reason)
+    name = str(kept["name"])
+    if name in taken:
+        return f"it is the recording of line {taken[name]['line']}"
+    if kept["seconds"] < SHORTEST:
+        return f"only {kept['seconds']:.2f} s of it are heard; {SHORTEST:g} are the least"
+    given = {"line": row.line, "instrument": row.instrument, "title": row.title, "url": row.url}
+    taken[name] = {**kept, **given}
+    return ""
+
+
+def _lasts(path: Path, seconds: float) -> bool:
+    """Whether a cut file is there and as long as it should be."""
+    from timbrebench.core.audio import probe
+    from timbrebench.core.errors import BadAudio
+
+    try:
+        return abs(probe(path)[0] - seconds) < 0.1  # an MP3 has some padding
+    except BadAudio:
+        return False
+
+
+def _groups(tracks: tuple[Track, ...]) -> Mapping[str, tuple[Task, ...]]:
+    """Conversions between all instruments, then generation."""
+    names = sorted({name for track in tracks for name in track.stems})
+    conversions = tuple(Task("transfer", a, b) for a, b in permutations(names, 2))
+    generated = tuple(Task("generate", name) for name in names)
+    return ({"all": conversions} if conversions else {}) | {"generate": generated}
