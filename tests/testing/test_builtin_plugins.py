@@ -4,6 +4,7 @@ import importlib.metadata
 import shutil
 from pathlib import Path
 
+import pretty_midi
 import pytest
 
 from timbrebench.core.manifest import Entry
@@ -81,8 +82,22 @@ def test_metrics(entry):
 
 @pytest.mark.parametrize("entry", [e for e in ours("dataset") if e.info.embedded], ids=named)
 def test_embedded_datasets(entry, tmp_path, monkeypatch):
-    monkeypatch.setenv("TIMBREBENCH_CACHE", str(tmp_path))
-    check_dataset(make(entry.info, SMALL_DATASETS.get(entry.name, {}), None))
+    monkeypatch.setenv("TIMBREBENCH_CACHE", str(tmp_path / "cache"))
+    options = SMALL_DATASETS.get(entry.name, {})
+    if entry.name == "midi":
+        options = {"folder": str(midi_files(tmp_path / "midi")), "instruments": "harp/flute"}
+    check_dataset(make(entry.info, options, None))
+
+
+def midi_files(folder: Path) -> Path:
+    """A folder of three tunes."""
+    folder.mkdir()
+    for number in range(3):
+        midi = pretty_midi.PrettyMIDI()
+        midi.instruments.append(pretty_midi.Instrument(0))
+        midi.instruments[0].notes.append(pretty_midi.Note(90, 60 + number, 0.0, 1.0))
+        midi.write(str(folder / f"{number}.mid"))
+    return folder
 
 
 @pytest.mark.parametrize("kind", ["vocoder", "embedding"])

@@ -1,14 +1,19 @@
-"""A web server with recordings, for the tests of datasets that fetch: real sockets and files."""
+"""What the tests of corpora share: a web server with recordings (real sockets and files), and small
+corpora in the layouts that mirdata has indexes of."""
 
 import contextlib
+import hashlib
 import io
+import json
 import re
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile as sf
 
 RATE = 22050
@@ -38,8 +43,13 @@ class Site:
         self.url = ""
 
     def add(self, path: str, content: bytes, kind: str = "audio/wav") -> str:
+        """Its address."""
         self.files[path] = (kind, content)
         return self.url + path
+
+    def record(self, path: str, seconds: float, hz: float, silence: float = 0.0) -> str:
+        """The address of a tone."""
+        return self.add(path, recording(seconds, hz, silence=silence))
 
 
 @contextlib.contextmanager
@@ -101,3 +111,60 @@ def serving(host: str = "127.0.0.1") -> Iterator[Site]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serving() as site:
+        yield site
+
+
+@pytest.fixture
+def other_site() -> Iterator[Site]:
+    """On another address of this machine."""
+    with serving("127.0.0.2") as site:
+        yield site
+
+
+class Shelf:
+    """A data root with corpora in mirdata's layouts."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def place(
+        self,
+        corpus: str,
+        index: str,
+        tracks: dict[str, dict[str, str]],
+        *,
+        absent: tuple[str, ...] = (),
+        seconds: float = 3.0,
+        rate: int = RATE,
+    ) -> Path:
+        """Writes an index and distinct audio (by suffix) for its files; returns the folder."""
+        home, entries = self.root / corpus, {}
+        for track, files in tracks.items():
+            entries[track] = {}
+            for kind, name in files.items():
+                if track not in absent:
+                    self.write(home / name, seconds, rate)
+                there = (home / name).is_file()
+                digest = hashlib.md5((home / name).read_bytes()).hexdigest() if there else ""
+                entries[track][kind] = [name, digest]
+        (self.root / "indexes").mkdir(parents=True, exist_ok=True)
+        (self.root / "indexes" / index).write_text(json.dumps({"version": "x", "tracks": entries}))
+        return home
+
+    def write(self, path: Path, seconds: float, rate: int) -> None:
+        if path.exists() or path.suffix not in (".wav", ".mp3"):
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pitch = int(hashlib.md5(path.name.encode()).hexdigest(), 16) % 900 + 100
+        time_s = np.arange(round(seconds * rate)) / rate
+        sf.write(path, 0.3 * np.sin(2 * np.pi * pitch * time_s), rate)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, cache: Path) -> Shelf:
+    return Shelf(tmp_path / "root")

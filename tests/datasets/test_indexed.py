@@ -1,0 +1,143 @@
+"""What mirdata's corpora share: archives fetched and unpacked as their index says, and runs."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from timbrebench.core.fetching import Fetching, using
+from timbrebench.datasets.gtzan.dataset import Gtzan
+from timbrebench.datasets.gtzan.faults import published_split
+from timbrebench.datasets.gtzan.options import Options
+from timbrebench.datasets.indexed.library import dataset_of
+from timbrebench.datasets.indexed.preparing import unpack
+
+QUICK = Fetching(timeout=5, tries=2, wait=0.01)
+
+
+def silent(what: str, share: float) -> None:
+    pass
+
+
+def zipped(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def record(site: Any, content: bytes, **placed: Any) -> SimpleNamespace:
+    """An archive on the server, as mirdata describes its own."""
+    url = site.add("/files/some.zip", content, "application/zip")
+    checksum = hashlib.md5(content).hexdigest()
+    given = {"destination_dir": None, "unpack_directories": None, **placed}
+    return SimpleNamespace(filename="some.zip", url=url, checksum=checksum, **given)
+
+
+@pytest.mark.parametrize(
+    "placed, member",
+    [
+        ({}, "2008/a.wav"),
+        ({"unpack_directories": ["maestro-v2.0.0"]}, "maestro-v2.0.0/2008/a.wav"),
+        ({"destination_dir": "2008"}, "a.wav"),
+    ],
+)
+def test_an_archive_is_unpacked_where_mirdata_looks(
+    site, tmp_path: Path, placed: dict[str, Any], member: str
+) -> None:
+    content = zipped(**{member: b"sound", "readme.txt": b"x", "../out.wav": b"x"})
+    archive = record(site, content, **placed)
+    with using(QUICK):
+        unpack(["2008/a.wav"], [archive], tmp_path / "home", silent)
+    assert (tmp_path / "home/2008/a.wav").read_bytes() == b"sound"
+    files = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert files == [tmp_path / "home/2008/a.wav"]  # the archive is gone, and nothing else came
+    site.asked.clear()
+    with using(QUICK):
+        unpack(["2008/a.wav"], [archive], tmp_path / "home", silent)
+    assert site.asked == []
+
+
+def test_names_of_two_systems_are_the_same(site, tmp_path: Path) -> None:
+    archive = record(site, zipped(**{"Kr\u0323ti e\u0301/a.wav": b"sound"}))
+    with using(QUICK):
+        unpack(
+            ["K\u1e5bti \u00e9/a.wav".replace("K\u1e5b", "Kr\u0323")], [archive], tmp_path, silent
+        )
+    assert [p.read_bytes() for p in tmp_path.rglob("*.wav")] == [b"sound"]
+
+
+def test_prepare_gets_an_index_from_a_folder_and_needs_no_more(shelf, tmp_path: Path) -> None:
+    """Recordings that are there already and an index file beside them: nothing is fetched."""
+    ids = ("classical.00000", "classical.00011", "classical.00030")
+    tracks = {id: {"audio": f"gtzan_genre/genres/classical/{id}.wav"} for id in ids}
+    shelf.place("gtzan_genre", "gtzan_genre_index_1.0.json", tracks)
+    dataset = Gtzan(Options(), shelf.root)
+    with using(Fetching(mirror="http://127.0.0.1:9", tries=1, timeout=1)):
+        dataset.prepare(silent)
+    assert len(dataset.corpus().tracks) == 3
+
+
+def test_mirdata_leaves_the_root_logger_alone() -> None:
+    code = (
+        "import logging; from timbrebench.datasets.gtzan.dataset import SOURCE\n"
+        "from timbrebench.datasets.indexed.library import dataset_of\n"
+        "from pathlib import Path\n"
+        "dataset_of(SOURCE, Path('.'))\n"
+        "print(logging.root.handlers, logging.root.level)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"[] {30}"
+    assert callable(dataset_of)
+
+
+def bench(*words: object, cache: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "timbrebench", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TIMBREBENCH_CACHE": str(cache)},
+        timeout=280,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [("gtzan", ["-o", "gtzan.genre=country"]), ("guitarset", []), ("maestro", []), ("saraga", [])],
+)
+def test_a_run_on_one_clip_is_impossible_with_the_reason(
+    data_root: Path, cache: Path, name: str, options: list[str]
+) -> None:
+    where = ("--dataset", name, "--data-root", data_root / "mirdata", *options)
+    done = bench("plan", *where, "--methods", "ddim", "--no-controls", "--json", cache=cache)
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert cell["status"] == "impossible" and cell["reason"].startswith("no test track has ")
+
+
+def test_ddim_is_trained_on_a_corpus_in_gtzans_layout(shelf, tmp_path: Path, cache: Path) -> None:
+    split = published_split()
+    ids = [id for id in sorted(split) if id.startswith("classical")]
+    chosen = [next(id for id in ids if split[id] == part) for part in ("train", "valid", "test")]
+    tracks = {id: {"audio": f"gtzan_genre/genres/classical/{id}.wav"} for id in chosen}
+    shelf.place("gtzan_genre", "gtzan_genre_index_1.0.json", tracks)
+    done = bench(
+        *("run", "--dataset", "gtzan", "--data-root", shelf.root, "--methods", "ddim"),
+        *("--no-controls", "--budget", "steps=3", "--metrics", "fad_logmel", "--precision", "fp32"),
+        *("-o", "ddim.widths=8/16", "-o", "ddim.seconds=1.28", "-o", "ddim.steps=2"),
+        *("--out", tmp_path / "run"),
+        cache=cache,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
+    assert {row["task"] for row in rows if row["metric"] == "fad_logmel"} == {"generate:classical"}
