@@ -8,9 +8,10 @@ import pytest
 
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.records import Corpus
-from timbrebench.datasets.gtzan.dataset import Gtzan
+from timbrebench.datasets.gtzan.dataset import SOURCE, Gtzan
 from timbrebench.datasets.gtzan.faults import published_split
 from timbrebench.datasets.gtzan.options import GENRES, Options
+from timbrebench.datasets.indexed.preparing import damaged_before
 from timbrebench.testing import check_dataset
 
 INDEX = "gtzan_genre_index_1.0.json"
@@ -52,7 +53,8 @@ def test_the_classical_ones_are_split_as_published(shelf) -> None:
         "classical.00011": "test",
         "classical.00030": "train",
     }
-    assert "classical.00042" in corpus.notes["left_out"]
+    assert list(corpus.notes["known_faults"]) == ["classical.00042"]
+    assert corpus.notes["left_out"] == {}
     assert corpus.instruments == ("classical",) and corpus.rate == 22050
     assert [t.name for t in corpus.groups["generate"]] == ["generate:classical"]
 
@@ -86,6 +88,7 @@ def test_verify_tells_what_is_not_as_the_index_says(shelf) -> None:
             "it is another file than the index says (another md5)"
         )
     }
+    assert damaged_before(root, SOURCE) == set(found)  # for the next prepare
 
 
 @pytest.mark.parametrize("inside", [True, False])

@@ -64,6 +64,10 @@ def test_an_archive_is_unpacked_where_mirdata_looks(
     with using(QUICK):
         unpack(["2008/a.wav"], [archive], tmp_path / "home", silent)
     assert site.asked == []
+    (tmp_path / "home/2008/a.wav").write_bytes(b"noise")
+    with using(QUICK):  # what is broken is fetched again
+        unpack(["2008/a.wav"], [archive], tmp_path / "home", silent, {"2008/a.wav"})
+    assert (tmp_path / "home/2008/a.wav").read_bytes() == b"sound"
 
 
 def test_names_of_two_systems_are_the_same(site, tmp_path: Path) -> None:

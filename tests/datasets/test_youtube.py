@@ -79,7 +79,13 @@ def test_a_list_becomes_a_corpus(site, tmp_path: Path, cache: Path) -> None:
     assert clip.seconds == 3.5
     # What is trimmed begins with the tone, but for a part of the first frame.
     assert np.abs(clip.samples[2048:4096]).max() == pytest.approx(0.5, abs=0.01)
+    assert made.verify(silent) == {}
+    harp = next(base.glob("harp/*.flac"))
+    harp.write_bytes(harp.read_bytes()[:-1] + b"x")
+    assert made.verify(silent) == {str(harp): "it was changed (another sha256)"}
     before = [path for path, _ in site.asked if path.endswith(".wav")]
+    made.prepare(silent)
+    assert made.verify(silent) == {}
     other = dataset(tmp_path, csv, format="mp3", balance=False)
     with pytest.raises(MissingData, match="prepared with other options"):
         other.corpus()

@@ -60,7 +60,7 @@ class GuitarSet(Dataset):
     def verify(self, progress: Progress) -> Mapping[str, str]:
         from timbrebench.datasets.indexed.preparing import damaged
 
-        return damaged(self._library(), [self._kind], progress)
+        return damaged(self._source, self.root, self._library(), [self._kind], progress)
 
     def corpus(self) -> Corpus:
         library = self._library()

@@ -78,7 +78,7 @@ class Maestro(Dataset):
     def verify(self, progress: Progress) -> Mapping[str, str]:
         from timbrebench.datasets.indexed.preparing import damaged
 
-        return damaged(self._library(), _KINDS, progress)
+        return damaged(SOURCE, self.root, self._library(), _KINDS, progress)
 
     def corpus(self) -> Corpus:
         corpus = self._recorded()

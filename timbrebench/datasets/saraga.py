@@ -67,7 +67,7 @@ class Saraga(Dataset):
     def verify(self, progress: Progress) -> Mapping[str, str]:
         from timbrebench.datasets.indexed.preparing import damaged
 
-        return damaged(self._library(), list(self._kinds.values()), progress)
+        return damaged(SOURCE, self.root, self._library(), list(self._kinds.values()), progress)
 
     def corpus(self) -> Corpus:
         library = self._library()

@@ -51,7 +51,7 @@ class Gtzan(Dataset):
     def verify(self, progress: Progress) -> Mapping[str, str]:
         from timbrebench.datasets.indexed.preparing import damaged
 
-        return damaged(self._library(), _KINDS, progress)
+        return damaged(SOURCE, self.root, self._library(), _KINDS, progress)
 
     def corpus(self) -> Corpus:
         library = self._library()

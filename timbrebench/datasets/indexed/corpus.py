@@ -40,7 +40,7 @@ def index_corpus(
     listed = list(entries)
     entries = [e for e in listed if not e.unfit]
     places, absent, left_out = _places(library, entries)
-    left_out |= {e.id: e.unfit for e in listed if e.unfit and _is_there(library, e)}
+    faulty = {e.id: e.unfit for e in listed if e.unfit and _is_there(library, e)}
     usable, unusable = probe_all(list(places.values()), library.home)
     tracks = _tracks(library, entries, places, usable)
     if not tracks:
@@ -48,6 +48,8 @@ def index_corpus(
     splits, told = split(tracks, {e.id: e.unit for e in entries})
     tracks, fingerprint, copies = seal(with_splits(tracks, splits))
     card = {"split": told, "index": library.index.name, **notes}
+    if faulty:
+        card["known_faults"] = faulty
     if absent:
         card["absent"] = f"{absent} of the files that the index names are not there"
     return Corpus(

@@ -1,14 +1,17 @@
 """Fetching what mirdata names: the index, then the archives with the files that it lists."""
 
+import contextlib
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from timbrebench.core.archives import extract
 from timbrebench.core.errors import BenchError
 from timbrebench.core.fetching import Remote, fetch
+from timbrebench.core.files import read_json, write_json
 from timbrebench.core.interfaces import Progress
 from timbrebench.datasets.indexed.library import (
     Library,
@@ -44,7 +47,9 @@ def prepare(
     library = Library(home, Path(index or root / "indexes" / remote.filename), data)
     data.index_path = str(library.index)
     wanted = [*listed(library, kinds), *also]
-    unpack(wanted, [data.remotes[key] for key in source.remotes], home, progress)
+    broken = damaged_before(root, source)
+    unpack(wanted, [data.remotes[key] for key in source.remotes], home, progress, broken)
+    _note(root, source).unlink(missing_ok=True)
 
 
 def _check_installed(source: Source, root: Path) -> None:
@@ -72,19 +77,31 @@ def listed(library: Library, kinds: Iterable[str]) -> list[str]:
     ]
 
 
-def unpack(wanted: Sequence[str], archives: Sequence[Any], home: Path, progress: Progress) -> None:
-    """Fetches archives (records of mirdata) until all wanted files lie below ``home``.
+def unpack(
+    wanted: Iterable[str],
+    archives: Sequence[Any],
+    home: Path,
+    progress: Progress,
+    broken: Collection[str] = (),
+) -> None:
+    """Fetches archives (records of mirdata) until all wanted files lie below ``home`` that were
+    not there, or are broken.
 
     An archive that was downloaded here goes when its files are out.
     """
-    names = {_key(name): name for name in wanted}
+    lacking = {_key(n): n for n in wanted if n in broken or not (home / n).is_file()}
     for archive in archives:
-        if all((home / name).is_file() for name in wanted):
+        if not lacking:
             return
         path = fetch(_as_remote(archive), home, progress=progress)
-        extract(path, home, lambda m, a=archive: names.get(_key(_placed(m, a))), progress=progress)  # type: ignore[misc]
+        found, _ = extract(path, home, partial(_name, archive, lacking), progress=progress)
+        lacking = {key: name for key, name in lacking.items() if name not in found}
         if path.parent == home:
             path.unlink()
+
+
+def _name(archive: Any, lacking: Mapping[str, str], member: str) -> str | None:
+    return lacking.get(_key(_placed(member, archive)))
 
 
 def _placed(member: str, archive: Any) -> str:
@@ -104,23 +121,44 @@ def _as_remote(record: Any, limit: int = 200 << 30) -> Remote:
     return Remote(record.filename, record.url, checksum=checksum, limit=limit)
 
 
-def damaged(library: Library, kinds: Sequence[str], progress: Progress) -> Mapping[str, str]:
-    """File below the library's home → what is wrong with it, by the MD5 that the index has."""
+def damaged(
+    source: Source, root: Path | None, library: Library, kinds: Sequence[str], progress: Progress
+) -> Mapping[str, str]:
+    """File below the library's home → what is wrong with it, by the MD5 that the index has.
+
+    Files that are another's are noted, so that the next ``prepare`` fetches them again.
+    """
     known = {
         entry[0]: entry[1]
         for files in library.files.values()
         for kind, entry in files.items()
         if kind in kinds and entry[0]
     }
-    wrong = {}
+    wrong, broken = {}, []
     for number, (name, md5) in enumerate(known.items(), 1):
         path = library.home / name
         if not path.is_file():
             wrong[name] = "it is not there"
         elif md5 and _md5(path) != md5:
             wrong[name] = "it is another file than the index says (another md5)"
+            broken.append(name)
         progress("checking files", number / len(known))
+    if root is not None and broken:
+        with contextlib.suppress(OSError):  # a folder that cannot be written is not mended either
+            write_json(_note(root, source), broken)
     return wrong
+
+
+def damaged_before(root: Path, source: Source) -> set[str]:
+    """What :func:`damaged` noted."""
+    try:
+        return set(map(str, read_json(_note(root, source))))
+    except (OSError, ValueError, TypeError):
+        return set()
+
+
+def _note(root: Path, source: Source) -> Path:
+    return root / "indexes" / f"{source.name}.damaged.json"
 
 
 def _md5(path: Path) -> str:

@@ -110,13 +110,14 @@ class YouTube(Dataset):
         """Cuts every recording to the common length and writes down what there is."""
         from timbrebench.datasets.youtube.sound import cut
 
-        longest = self.options.seconds
+        before, longest = self._recorded(), self.options.seconds
         if self.options.balance:
             longest = min(longest, *(of["seconds"] for of in taken.values()))
         for number, (name, of) in enumerate(taken.items(), 1):
             path, seconds = self._file(name, of), min(longest, of["seconds"])
-            if not _lasts(path, seconds):
+            if not _is_whole(path, before.get(name, {}), seconds):
                 cut(keeper.path(name), path, seconds)
+            of |= {"cut": seconds, "sha256": sha256_of(path)}
             progress("cutting recordings", number / len(taken))
         self._sweep({self._file(name, of) for name, of in taken.items()})
         told = {f"{csv.name}, line {r.line}": r.reason for r in refused[:_TOLD]}
@@ -125,6 +126,28 @@ class YouTube(Dataset):
         card = {"csv": sha256_of(csv), "settings": self._settings, "seconds": longest}
         write_json(self._base / "refused.json", told)
         write_json(self._base / "titles.json", {**card, "recordings": taken, "refused": told})
+
+    def _recorded(self) -> Mapping[str, Mapping[str, Any]]:
+        """What was prepared before, by name; {} where that cannot be read."""
+        try:
+            found = read_json(self._base / "titles.json")["recordings"]
+            return {name: dict(of) for name, of in found.items()}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return {}
+
+    def verify(self, progress: Progress) -> Mapping[str, str]:
+        wrong, recordings = {}, self._titles()["recordings"]
+        for number, (name, of) in enumerate(recordings.items(), 1):
+            path = self._file(name, of)
+            if not path.is_file():
+                wrong[str(path)] = "it is not there"
+            elif sha256_of(path) != of["sha256"]:
+                wrong[str(path)] = "it was changed (another sha256)"
+            progress("checking recordings", number / len(recordings))
+        return wrong
+
+    def again(self) -> tuple[str, ...]:
+        return ("-o", f"youtube.csv={self.options.csv}") if self.options.csv else ()
 
     def _sweep(self, wanted: set[Path]) -> None:
         """Takes away cut files of other lists or lengths: they can be cut again."""
@@ -187,15 +210,10 @@ def _take(row: Row, keeper: Keeper, taken: dict[str, dict[str, Any]]) -> str:
     return ""
 
 
-def _lasts(path: Path, seconds: float) -> bool:
-    """Whether a cut file is there and as long as it should be."""
-    from timbrebench.core.audio import probe
-    from timbrebench.core.errors import BadAudio
-
-    try:
-        return abs(probe(path)[0] - seconds) < 0.1  # an MP3 has some padding
-    except BadAudio:
-        return False
+def _is_whole(path: Path, before: Mapping[str, Any], seconds: float) -> bool:
+    """Whether a cut file is the one that was made, of that length."""
+    known = before.get("cut") == seconds and path.is_file()
+    return known and sha256_of(path) == before.get("sha256")
 
 
 def _groups(tracks: tuple[Track, ...]) -> Mapping[str, tuple[Task, ...]]:
