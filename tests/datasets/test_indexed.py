@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from timbrebench.benchmarks.config import RunConfig
+from timbrebench.benchmarks.plan import make_plan
 from timbrebench.core.fetching import Fetching, using
+from timbrebench.core.registry import registry
 from timbrebench.datasets.gtzan.dataset import Gtzan
 from timbrebench.datasets.gtzan.faults import published_split
 from timbrebench.datasets.gtzan.options import Options
@@ -115,17 +118,23 @@ def bench(*words: object, cache: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "name, options",
-    [("gtzan", ["-o", "gtzan.genre=country"]), ("guitarset", []), ("maestro", []), ("saraga", [])],
+    [("gtzan", {"genre": "country"}), ("guitarset", {}), ("maestro", {}), ("saraga", {})],
 )
 def test_a_run_on_one_clip_is_impossible_with_the_reason(
-    data_root: Path, cache: Path, name: str, options: list[str]
+    data_root: Path, cache: Path, name: str, options: dict[str, str]
 ) -> None:
-    where = ("--dataset", name, "--data-root", data_root / "mirdata", *options)
-    done = bench("plan", *where, "--methods", "ddim", "--no-controls", "--json", cache=cache)
-    (cell,) = json.loads(done.stdout)["cells"]
-    assert cell["status"] == "impossible" and cell["reason"].startswith("no test track has ")
+    config = RunConfig(
+        methods=("ddim",),
+        controls=False,
+        dataset=name,
+        data_root=str(data_root / "mirdata"),
+        options={name: options},
+    )
+    (cell,) = make_plan(config, registry()).cells
+    assert cell.impossible.startswith("no test track has ")
 
 
+@pytest.mark.acceptance
 def test_ddim_is_trained_on_a_corpus_in_gtzans_layout(shelf, tmp_path: Path, cache: Path) -> None:
     split = published_split()
     ids = [id for id in sorted(split) if id.startswith("classical")]
