@@ -10,10 +10,14 @@ import pretty_midi
 import pytest
 import soundfile
 
+from timbrebench.core import seeds
 from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.files import digest_of_files
 from timbrebench.core.records import SPLITS, Task
+from timbrebench.datasets.sampling import fonts
 from timbrebench.datasets.sampling.fonts import default_soundfont
-from timbrebench.datasets.starlet.dataset import Starlet
+from timbrebench.datasets.starlet import dataset
+from timbrebench.datasets.starlet.dataset import SOUND, Starlet
 from timbrebench.datasets.starlet.instruments import INSTRUMENTS, MIXTURES
 from timbrebench.datasets.starlet.options import Options
 
@@ -183,6 +187,16 @@ def test_every_split_has_duos_and_solos_by_default(tmp_path):
         assert len(corpus.tracks_of(split, "clarinet+vibraphone")) + solos == len(
             corpus.tracks_of(split)
         )
+
+
+def test_code_that_makes_the_sound_is_as_it_was_when_the_sound_was_named():
+    """Where this fails, render a corpus by the old and by the new code. If a sample differs, give
+    SOUND another name; either way, tell here what the code is now."""
+    folders = (Path(dataset.__file__).parent, Path(fonts.__file__).parent)
+    sources = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+    written = [path for path in sources if path != Path(dataset.__file__)]  # it holds the name
+    code = digest_of_files([*written, Path(seeds.__file__)])
+    assert (SOUND, code) == ("c81f074632778870", "c107627d9083abb8")
 
 
 def test_what_is_heard_decides_the_fingerprint(tmp_path):
