@@ -191,7 +191,8 @@ def _finished(root: Path) -> Iterator[Path]:
             yield cell / item["file"]
         if (cell / "outcome.json").exists():
             yield from (cell / "estimates.json", cell / "outcome.json")
-            yield from cell.glob("scores/*")
+            for score in cell.glob("scores/*.json"):  # written after its evidence
+                yield from (score, score.with_suffix(".npz"))
 
 
 def _items(cell: Path) -> list[Mapping[str, Any]]:
