@@ -20,6 +20,7 @@ from timbrebench.core import files, seeds
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Recipe, Stage, StageContext
 from timbrebench.core.learner import Batch, Learner
+from timbrebench.core.mapped import release_pages
 from timbrebench.core.memory import phase
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -76,6 +77,7 @@ def train(
     Leaves model.safetensors, curve.jsonl and stage.json, and returns what stage.json holds.
     """
     state = stage.prepare(context)
+    release_pages()
     torch.manual_seed(seeds.seed_of("init", plan.seed, files.digest(stage.config)) % 2**63)
     module = stage.build().to(context.device)
     trainer = _Trainer(stage, module, context, plan, folder, report)
@@ -153,6 +155,7 @@ class _Trainer:
                 self._log()
             if now - reported > REPORT_SECONDS or self._done():
                 self._tell()
+                release_pages()
                 reported = now
             if now - saved > self.plan.checkpoint_seconds:
                 self._save()

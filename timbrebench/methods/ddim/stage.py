@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from timbrebench.core.errors import BenchError
+from timbrebench.core.features import crop
 from timbrebench.core.interfaces import Recipe, StageContext
 from timbrebench.core.mel import MelSpec, normalise
 from timbrebench.methods.ddim.context import CHANNELS, condition_of
@@ -73,16 +74,19 @@ class ClipStage(UnconditionalStage):
             return super().example(rng, split)
         mels = self.crops.mels[split]
         track, start = random_place(rng, [mel.shape[1] for mel in mels], self.frames)
-        values = normalise(mels[track], self.state)
         kept = rng.random() >= self.config["context_drop"] and start >= self.frames
-        before = values[:, start - self.frames : start] if kept else None
-        clip = values[None, :, start : start + self.frames]
+        before = self._clip(mels[track], start - self.frames) if kept else None
+        clip = self._clip(mels[track], start)[None]
         return {
             "clip": clip,
             "noise": rng.standard_normal(clip.shape, dtype=np.float32),
             "t": np.asarray(rng.random(), dtype=np.float32),
             "condition": condition_of(before, clip.shape[1:]),
         }
+
+    def _clip(self, log_mel: np.ndarray, start: int) -> np.ndarray:
+        """[M, S], normalised."""
+        return normalise(crop(log_mel, start, self.frames), self.state)
 
     def loss(self, module: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         parts = super().loss(module, batch)

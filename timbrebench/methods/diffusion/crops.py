@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timbrebench.core.errors import BenchError
-from timbrebench.core.features import log_mels
+from timbrebench.core.features import crop, log_mels
 from timbrebench.core.interfaces import Progress
 from timbrebench.core.mel import MelSpec, silence
 from timbrebench.core.records import Corpus
@@ -25,7 +25,7 @@ class Crops:
         """The log-mel [M, S] at a random place."""
         mels = self.mels[split]
         track, start = random_place(rng, [mel.shape[1] for mel in mels], self.frames)
-        return mels[track][:, start : start + self.frames]
+        return crop(mels[track], start, self.frames)
 
 
 def random_place(rng: np.random.Generator, lengths: Sequence[int], frames: int) -> tuple[int, int]:
@@ -38,7 +38,9 @@ def random_place(rng: np.random.Generator, lengths: Sequence[int], frames: int) 
 
 def at_least(log_mel: np.ndarray, frames: int, spec: MelSpec) -> np.ndarray:
     """[M, max(T, frames)]: what is missing at the end is silence."""
-    missing = max(0, frames - log_mel.shape[1])
+    missing = frames - log_mel.shape[1]
+    if missing <= 0:
+        return log_mel  # as it lies in the cache
     return np.pad(log_mel, ((0, 0), (0, missing)), constant_values=silence(spec))
 
 

@@ -56,9 +56,12 @@ class InstrumentStage(UnconditionalStage):
 
     def prepare(self, context: StageContext) -> dict[str, Any]:
         super().prepare(context)
-        mels = self.crops.mels["train"]
-        self.state["level_db"] = float(np.mean([level_db(mel, self.spec) for mel in mels]))
-        envelopes = [envelope(torch.as_tensor(normalise(mel, self.state))) for mel in mels]
+        levels, envelopes = [], []
+        for mapped in self.crops.mels["train"]:
+            mel = np.ascontiguousarray(mapped)  # one track at a time
+            levels.append(level_db(mel, self.spec))
+            envelopes.append(envelope(torch.as_tensor(normalise(mel, self.state))))
+        self.state["level_db"] = float(np.mean(levels))
         self.state["envelope"] = torch.stack(envelopes).mean(dim=0).tolist()
         return dict(self.state)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timbrebench.core.errors import BenchError
-from timbrebench.core.features import aligned_log_mels
+from timbrebench.core.features import aligned_log_mels, crop
 from timbrebench.core.interfaces import Progress
 from timbrebench.core.mel import MelSpec, fit_range
 from timbrebench.core.records import Corpus, Track
@@ -28,7 +28,7 @@ class Pairs:
         """Source and target [M, S] at one random place; longer tracks come more often."""
         pairs, frames = self.mels[split], self.spec.frames
         track, start = random_place(rng, [source.shape[1] for source, _ in pairs], frames)
-        source, target = (mel[:, start : start + frames] for mel in pairs[track])
+        source, target = (crop(mel, start, frames) for mel in pairs[track])
         return source, target
 
     def ranges(self) -> dict[str, dict[str, float]]:
@@ -62,5 +62,5 @@ def _load(
     progress: Progress | None,
 ) -> list[Pair]:
     found = aligned_log_mels(corpus, tracks, (source, target), spec, progress)
-    crop = spec.frames
-    return [(at_least(a, crop, spec), at_least(b, crop, spec)) for a, b in found.values()]
+    size = spec.frames
+    return [(at_least(a, size, spec), at_least(b, size, spec)) for a, b in found.values()]

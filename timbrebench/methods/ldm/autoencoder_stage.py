@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from timbrebench.core import mel
+from timbrebench.core import features, mel
 from timbrebench.core.interfaces import Recipe, Stage, StageContext
 from timbrebench.methods.ldm import data
 from timbrebench.methods.ldm.autoencoder import SCALE, Autoencoder
@@ -50,20 +50,23 @@ class AutoencoderStage(Stage):
         self.perceptual.load(context.device)
         names, spec = self.config["instruments"], self.spec
         logs = {s: data.log_mels(context.corpus, s, names, spec) for s in ("train", "valid")}
-        state = mel.fit_range((v for ts in logs["train"].values() for v in ts.values()), spec)
+        every = (log for tracks in logs["train"].values() for log in tracks.values())
+        self.state = mel.fit_range(every, spec)
         self.mels = {
             split: [
-                data.normalised(log, state, spec.frames)
+                data.lengthen(log, spec.frames, mel.silence(spec))
                 for name in sorted(library)
                 for log in library[name].values()
             ]
             for split, library in logs.items()
         }
-        return dict(state)
+        return dict(self.state)
 
     def example(self, rng: np.random.Generator, split: str) -> dict[str, np.ndarray]:
-        mels = self.mels[split]
-        crop = data.crop(rng, mels[int(rng.integers(len(mels)))], self.spec.frames)
+        mels, frames = self.mels[split], self.spec.frames
+        log = mels[int(rng.integers(len(mels)))]
+        start = data.start_of_crop(rng, log, frames)
+        crop = mel.normalise(features.crop(log, start, frames), self.state)
         shape = (self.config["latent_dim"], crop.shape[0] // SCALE, crop.shape[1] // SCALE)
         return {"mel": crop[None], "noise": rng.standard_normal(shape, dtype=np.float32)}
 

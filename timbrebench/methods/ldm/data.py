@@ -29,13 +29,15 @@ def log_mels(corpus: Corpus, split: str, instruments: Sequence[str], spec: mel.M
 
 def normalised(log_mel: np.ndarray, state: Mapping[str, float], size: int) -> np.ndarray:
     """Log-mel [M, T] → float32 in -1..1, with silence added up to ``size`` frames."""
-    values = mel.normalise(log_mel, state).astype(np.float32)
+    values = mel.normalise(np.ascontiguousarray(log_mel), state).astype(np.float32)
     return lengthen(values, size, -1.0)
 
 
 def lengthen(values: np.ndarray, size: int, fill: float) -> np.ndarray:
     """Values [..., T] with ``fill`` added at the end up to ``size`` frames."""
-    short = max(0, size - values.shape[-1])
+    short = size - values.shape[-1]
+    if short <= 0:
+        return values
     return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, short)], constant_values=fill)
 
 

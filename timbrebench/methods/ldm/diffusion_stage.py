@@ -97,8 +97,7 @@ class DiffusionStage(Stage):
             if self.with_content:
                 self.activations[split] = latents.activations(logs, self.spec)
         scale = latents.moments(self.latents["train"])
-        for library in self.latents.values():
-            latents.standardise(library, scale)
+        self.latents = {s: latents.standardised(z, scale) for s, z in self.latents.items()}
         return {**encoder.state, **{k: v.tolist() for k, v in scale.items()}}
 
     def example(self, rng: np.random.Generator, split: str) -> dict[str, np.ndarray]:

@@ -2,17 +2,20 @@
 
 # Shapes: M mel bands, T frames, C latent channels, P pitches.
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from timbrebench.core import mel
 from timbrebench.core.interfaces import Trained
+from timbrebench.core.mapped import on_disk
 from timbrebench.methods.ldm import content, data
 from timbrebench.methods.ldm.autoencoder import SCALE, Autoencoder
 
 
 def encoded(autoencoder: Trained, logs: data.Library, spec: mel.MelSpec) -> data.Library:
-    """Log-mels of whole tracks as latents [C, 16, T/8]."""
+    """Log-mels of whole tracks as latents [C, 16, T/8], on disk."""
     module, state = autoencoder.module, autoencoder.state
     assert isinstance(module, Autoencoder)
     device = next(module.parameters()).device
@@ -22,15 +25,23 @@ def encoded(autoencoder: Trained, logs: data.Library, spec: mel.MelSpec) -> data
         with torch.inference_mode():
             return module.encode(values[None, None])[0].float().cpu().numpy()
 
-    return {i: {t: encode(log) for t, log in tracks.items()} for i, tracks in logs.items()}
+    return mapped(encode, logs)
 
 
 def activations(logs: data.Library, spec: mel.MelSpec) -> data.Library:
-    """[P, T] of whole tracks, as half floats: they are most of what a run keeps in memory."""
-    return {
-        i: {t: _aligned(content.activations(log, spec), spec) for t, log in tracks.items()}
-        for i, tracks in logs.items()
-    }
+    """[P, T] of whole tracks, as half floats, on disk."""
+
+    def play(log: np.ndarray) -> np.ndarray:
+        return _aligned(content.activations(np.ascontiguousarray(log), spec), spec)
+
+    return mapped(play, logs)
+
+
+def mapped(function: Callable[[np.ndarray], np.ndarray], library: data.Library) -> data.Library:
+    """The function of each track's values, one track at a time and kept on disk."""
+    values = on_disk(function(v) for tracks in library.values() for v in tracks.values())
+    found = iter(values)
+    return {i: {t: next(found) for t in tracks} for i, tracks in library.items()}
 
 
 def _aligned(values: np.ndarray, spec: mel.MelSpec) -> np.ndarray:
@@ -42,13 +53,13 @@ def _aligned(values: np.ndarray, spec: mel.MelSpec) -> np.ndarray:
 def moments(library: data.Library) -> dict[str, np.ndarray]:
     """Mean and deviation of each latent channel, [C]."""
     arrays = [z for tracks in library.values() for z in tracks.values()]
-    flat = np.concatenate([z.reshape(len(z), -1) for z in arrays], axis=1)
-    return {"mean": flat.mean(axis=1), "deviation": flat.std(axis=1) + 1e-6}
+    channels = range(len(arrays[0]))  # one at a time
+    flat = (np.concatenate([z[channel].reshape(-1) for z in arrays]) for channel in channels)
+    mean, deviation = zip(*((values.mean(), values.std()) for values in flat), strict=True)
+    return {"mean": np.array(mean), "deviation": np.array(deviation) + 1e-6}
 
 
-def standardise(library: data.Library, scale: dict[str, np.ndarray]) -> None:
-    """Brings each channel to mean 0 and deviation 1, in place."""
+def standardised(library: data.Library, scale: dict[str, np.ndarray]) -> data.Library:
+    """With each channel brought to mean 0 and deviation 1."""
     mean, deviation = (scale[k][:, None, None] for k in ("mean", "deviation"))
-    for tracks in library.values():
-        for track in tracks:
-            tracks[track] = (tracks[track] - mean) / deviation
+    return mapped(lambda z: (z - mean) / deviation, library)

@@ -74,7 +74,7 @@ class PublishedAutoencoderStage(Stage):
         for split, library in logs.items():
             if library:
                 cut = published_data.cut(library, scaling, self.spec)
-                self.slices[split] = np.concatenate([slices.images for slices in cut.values()])
+                self.slices[split] = [image for slices in cut.values() for image in slices.images]
         return dict(state)
 
     def example(self, rng: np.random.Generator, split: str) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from timbrebench.core import mel
 from timbrebench.core.errors import BenchError
+from timbrebench.core.mapped import joined_on_disk
 from timbrebench.methods.ldm import data
 
 PAIRS, PAIR_SEED = 15_000, 42
@@ -79,7 +80,7 @@ def scaling_of(
 class Slices(NamedTuple):
     """All of one instrument."""
 
-    images: np.ndarray  # [N, M, S]
+    images: np.ndarray  # [N, M, S], read-only, on disk
     tracks: np.ndarray  # [N], the number of the track that each is of
 
 
@@ -89,14 +90,17 @@ def cut(library: data.Library, scaling: Scaling, spec: mel.MelSpec) -> dict[str,
 
 
 def _slices(tracks: data.Tracks, scaling: Scaling, spec: mel.MelSpec) -> Slices:
-    parts, numbers = [], []
-    for number, log in enumerate(tracks.values()):
+    def of_track(log: np.ndarray) -> np.ndarray:
+        """[n, M, S]."""
         whole = -(-log.shape[1] // spec.frames) * spec.frames
-        filled = data.lengthen(log, whole, mel.silence(spec))
-        parts.append(filled.reshape(spec.n_mels, -1, spec.frames).swapaxes(0, 1))
-        numbers += [number] * len(parts[-1])
-    images, _ = scaling.images(torch.from_numpy(np.concatenate(parts)))
-    return Slices(images.numpy().astype(np.float32), np.array(numbers))
+        filled = data.lengthen(np.ascontiguousarray(log), whole, mel.silence(spec))
+        parts = filled.reshape(spec.n_mels, -1, spec.frames).swapaxes(0, 1)
+        images, _ = scaling.images(torch.from_numpy(np.ascontiguousarray(parts)))
+        return images.numpy().astype(np.float32)
+
+    counts = [-(-log.shape[1] // spec.frames) for log in tracks.values()]
+    images = joined_on_disk(map(of_track, tracks.values()))
+    return Slices(images, np.repeat(np.arange(len(counts)), counts))
 
 
 def pairs_of(counts: dict[str, int]) -> list[tuple[str, int, str, int]]:

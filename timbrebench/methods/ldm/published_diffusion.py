@@ -8,7 +8,7 @@ frozen encoder stays in train mode. docs/ldm.md has the rest.
 
 # Shapes: B batch, N slices, M mel bands, S frames of a slice.
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from timbrebench.core import mel
 from timbrebench.core.interfaces import Recipe, Stage, StageContext
+from timbrebench.core.mapped import joined_on_disk
 from timbrebench.methods.diffusion.parameterisation import diffuse
 from timbrebench.methods.diffusion.schedules import LinearBeta, Schedule
 from timbrebench.methods.ldm import data, latents, published, published_data
@@ -129,7 +130,7 @@ class PublishedDiffusionStage(Stage):
         mean, deviation = (scale[k][:, None, None] for k in ("mean", "deviation"))
         for split in self.latents.values():
             for name, z in split.items():
-                split[name] = (z - mean) / deviation
+                split[name] = joined_on_disk((part - mean) / deviation for part in _parts(z))
         return {k: v.tolist() for k, v in scale.items()}
 
     def example(self, rng: np.random.Generator, split: str) -> dict[str, np.ndarray]:
@@ -182,5 +183,12 @@ def _encoded(module: Autoencoder, images: np.ndarray) -> np.ndarray:
     """[N, 32, 16, S/8], with the encoder's running statistics."""
     device = next(module.parameters()).device
     with torch.inference_mode():
-        parts = torch.from_numpy(images)[:, None].split(64)
-        return torch.cat([module.encoder(part.to(device)).cpu() for part in parts]).numpy()
+        return joined_on_disk(
+            module.encoder(torch.tensor(part)[:, None].to(device)).cpu().numpy()
+            for part in _parts(images)
+        )
+
+
+def _parts(values: np.ndarray) -> Iterator[np.ndarray]:
+    """The slices, a few at a time."""
+    yield from (values[i : i + 64] for i in range(0, len(values), 64))
