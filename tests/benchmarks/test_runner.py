@@ -32,12 +32,23 @@ class Fake:
 
     def __init__(self, **ends: Outcome) -> None:
         self.ends, self.ran = ends, list[Job]()
+        self.card: dict[str, Any] = {}  # that is heard of the data
+        self.surveys = list[Job]()
         self.cancelled = False
 
     def run(self, jobs: Sequence[Job], listen: Listener) -> Iterator[tuple[Job, Outcome]]:
         for job in jobs:
             if self.cancelled:
                 return
+            if job.kind == "survey":
+                self.surveys.append(job)
+                stems = {name: {} for name in job.data["instruments"]}
+                yield (
+                    job,
+                    self.ends.get("listen")
+                    or Outcome("ok", {"card": {"stems": stems, **self.card}}),
+                )
+                continue
             self.ran.append(job)
             end = self.ends.get(job.label.split()[0])
             yield job, end or getattr(self, f"_{job.kind}")(job)
@@ -104,12 +115,15 @@ def planned(*stages: dict[str, Any]) -> dict[str, Any]:
 def run(tmp_path: Path, plugins: Registry, config: Callable[..., RunConfig]):
     """Runs methods with an executor into tmp_path/run."""
 
-    def go(*methods: str, executor: Fake | None = None, **fields: Any) -> tuple[Result, Fake]:
+    def go(
+        *methods: str,
+        executor: Fake | None = None,
+        limits: Execution = Execution(),  # noqa: B008 (it is frozen)
+        **fields: Any,
+    ) -> tuple[Result, Fake]:
         executor = executor or Fake()
         plan = make_plan(config(*methods, **{"metrics": ("mel_l1",), **fields}), plugins)
-        runner = Runner(
-            plan, Store(tmp_path / "run"), executor, lambda job, event: None, Execution()
-        )
+        runner = Runner(plan, Store(tmp_path / "run"), executor, lambda job, event: None, limits)
         return runner.run(), executor
 
     return go
@@ -229,7 +243,7 @@ def test_an_interrupted_run(run, tmp_path: Path, plugins: Registry, config) -> N
         make_plan(config("learner", metrics=("mel_l1",)), plugins),
         Store(tmp_path / "run"),
         executor,
-        lambda job, event: runner.cancel() if event["event"] == "ended" else None,
+        lambda job, event: runner.cancel() if job.kind == "train" else None,
         Execution(),
     )
     assert runner.run().exit_code == 130
@@ -451,3 +465,33 @@ def test_weights_are_hashed_again_where_they_were_touched(tmp_path: Path) -> Non
     assert not VerifiedModels.of(store).done(store, key)
     (store.model(key) / "stage.json").unlink()
     assert not models.done(store, key)
+
+
+# ---------------------------------------------------------------------------- the data card
+
+
+def test_the_data_is_listened_to_once(run, tmp_path: Path) -> None:
+    _, first = run()
+    assert [job.data["instruments"] for job in first.surveys] == [["bell", "bow"]]
+    card = read_run(tmp_path / "run").corpus["heard"]
+    assert list(card["stems"]) == ["bell", "bow"]
+    assert run()[1].surveys == []
+    _, third = run(tasks=("reed:bow",))
+    assert [job.data["instruments"] for job in third.surveys] == [["bell", "bow", "reed"]]
+
+
+def test_the_same_sound_in_two_splits_ends_a_run(run) -> None:
+    twice = Fake()
+    twice.card = {"duplicates_across_splits": ["tune0 bell (train) = tune5 bell (test)"]}
+    with pytest.raises(BenchError, match="--allow-duplicates"):
+        run(executor=twice)
+    assert twice.ran == []
+    result, allowed = run(executor=twice, limits=Execution(allow_duplicates=True))
+    assert result.exit_code == 0 and allowed.kinds == ["train", "train", "evaluate"]
+
+
+def test_data_that_could_not_be_listened_to_is_told(run, tmp_path: Path) -> None:
+    result, _ = run(executor=Fake(listen=Outcome("killed", reason="killed by signal 9")))
+    assert result.exit_code == 0
+    assert read_run(tmp_path / "run").corpus["heard"] == {"failed": "killed by signal 9"}
+    assert len(run()[1].surveys) == 1

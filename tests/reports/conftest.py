@@ -11,6 +11,15 @@ import pytest
 from timbrebench.core import audio
 from timbrebench.core.results import CellRecord, ItemRecord, RunRecord, StageRecord
 
+HEARD = {
+    "stems": {
+        "piano<b>": {
+            **{"tracks": {"train": 9}, "seconds": {"train": 60.0}},
+            **{"rms_db": -20.04, "peak_db": -6.0, "silent_share": 0.125},
+        }
+    },
+    "unreadable": {"<i>": "the file is empty"},
+}
 LOWER = {"fad_logmel", "jaccard_melodia16k", "mel_l1", "train_seconds"}
 
 
@@ -181,7 +190,7 @@ def rich_run(
         rows,
         root / "demo",
         stages=stages,
-        corpus={"name": "starlet", "tracks": 40, "fingerprint": "abc"},
+        corpus={"name": "starlet", "tracks": 40, "fingerprint": "abc", "heard": HEARD},
         config={"methods": list(labels), "seeds": [0]},
         environment={"python": "3.11", "cpu": "two cores"},
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from timbrebench.reports.data_card import card_notes, card_rows
 from timbrebench.reports.drawing import colours
 from timbrebench.reports.html import write_html
 from timbrebench.reports.plots import timbre_content_map
@@ -234,3 +235,31 @@ def test_what_was_tried_is_a_curve_on_the_map_of_its_own_measures(make):
         plain = timbre_content_map(table, shown)
         drawn.append(timbre_content_map(table, shown, summary.choices) != plain)
     assert drawn == [True, False]
+
+
+def test_the_data_card_has_a_row_for_each_instrument() -> None:
+    row = {"tracks": {"train": 3, "test": 1}, "seconds": {"train": 60.0, "test": 20.0}}
+    levels = {"rms_db": -20.04, "peak_db": -6.0, "silent_share": 0.125}
+    card = {
+        "name": "some",
+        "heard": {
+            "stems": {"piano": row | levels},
+            "duplicates_across_splits": ["a piano (train) = b piano (test)"],
+            "unreadable": {"c piano": "the file is empty"},
+        },
+    }
+    assert card_rows(card) == [
+        {
+            "instrument": "piano",
+            "tracks": "train: 3, test: 1",
+            "seconds": "train: 60, test: 20",
+            "rms": "-20.0 dB",
+            "peak": "-6.0 dB",
+            "silent": "12.5%",
+        }
+    ]
+    assert card_notes(card) == [
+        "The same sound in several splits (allowed): a piano (train) = b piano (test).",
+        "Cannot be read: c piano: the file is empty.",
+    ]
+    assert card_rows({"name": "some"}) == [] and card_notes({"name": "some"}) == []

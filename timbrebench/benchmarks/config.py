@@ -78,6 +78,7 @@ class Execution:
     checkpoint_seconds: float = 30.0  # between two checkpoints
     gpu_memory: str = ""  # budget of a job: an amount, or a share of the card
     host_memory: str = ""  # budget of a job on the CPU: an amount
+    allow_duplicates: bool = False  # the same sound in two splits is told, and no error
 
 
 PRESETS = ("quick", "paper")
@@ -201,6 +202,7 @@ _LISTS: Mapping[str, Callable[[list[Any]], tuple[Any, ...]]] = {
 }
 _KINDS: Mapping[str, tuple[Any, str]] = {
     "controls": (bool, "true or false"),
+    "allow_duplicates": (bool, "true or false"),
     "max_seconds": (int | float, "a number"),
     "jobs": (int, "a whole number"),
     "threads": (int, "a whole number"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from timbrebench.benchmarks import environment
+from timbrebench.benchmarks.card import check_duplicates, instruments_of
 from timbrebench.benchmarks.config import Execution
 from timbrebench.benchmarks.jobs import Job, Listener, Outcome
 from timbrebench.benchmarks.limits import lower_sampling, lower_stages, memory_limits
@@ -84,14 +85,17 @@ class Runner:
         self.cells = {f"cell:{c.key}": c for c in plan.cells}  # by job key
         self.asked = [files.digest(metric_record(m)) for m in plan.metrics]
         self.models = VerifiedModels.of(store)
+        self.card: dict[str, Any] = {}  # what was heard of the data
         self.result = Result()
         self.tracing = False
 
     def run(self) -> Result:
         with self.store.writing():
             self.store.remove_parts()
+            self.card = self._known_card()
             self._write_run()
             self._prepare()
+            self._survey()
             self._trace()
             if not self.result.interrupted:
                 self._work(self._jobs())
@@ -129,6 +133,38 @@ class Runner:
         self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
         if outcome.status != "ok" and not self.result.interrupted:
             raise BenchError(f"preparing {data['name']} failed: {outcome.reason}")
+
+    def _survey(self) -> None:
+        """Listens to the stems of the run's instruments, once for a corpus: a sound that is in two
+        splits would be tested on what was trained on."""
+        cells = self._possible()
+        if not cells:
+            return
+        asked = instruments_of(task for cell in cells for task in cell.tasks)
+        known = self.card.get("stems", {})
+        if not known.keys() >= set(asked):
+            self.card = self._heard(cells[0], sorted({*known, *asked}))
+        if not self.limits.allow_duplicates:
+            check_duplicates(self.card, cells[0].dataset.label)
+
+    def _known_card(self) -> dict[str, Any]:
+        """Of the same corpus, by another run into the folder or another part of a suite."""
+        old = self.store.read_run() if self.store.run_file.exists() else {}
+        labels = {cell.dataset.label for cell in self.plan.cells}
+        known = [old.get("corpora", {}).get(label, {}) for label in labels]
+        fingerprint = self.plan.corpus.fingerprint
+        return next((c.get("heard", {}) for c in known if c.get("fingerprint") == fingerprint), {})
+
+    def _heard(self, cell: Cell, instruments: list[str]) -> dict[str, Any]:
+        data = {"dataset": dataset_record(cell), "instruments": instruments}
+        folder = self.store.root / "jobs" / "survey"
+        job = self._job("survey", "survey", f"listen to {cell.dataset.name}", folder, data)
+        ended = list(self.executor.run([job], self.listen))
+        outcome = ended[0][1] if ended else Outcome("interrupted")
+        self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
+        if outcome.status != "ok":  # no result hangs on it
+            return {"failed": outcome.reason or outcome.status}
+        return outcome.answer["card"]
 
     def _trace(self) -> None:
         """Stage plans of the training cells; one that cannot be planned has failed."""
@@ -335,7 +371,8 @@ class Runner:
         cells = old.get("cells", {}) | {place + c.place: c.key for c in self.plan.cells}
         if cells != old.get("cells"):
             self.store.outdated.touch()
-        corpus = environment.describe_corpus(self.plan.corpus)
+        heard = {"heard": self.card} if self.card else {}
+        corpus = environment.describe_corpus(self.plan.corpus) | heard
         run = {
             "schema": SCHEMA,
             "config": dataclasses.asdict(self.plan.config),

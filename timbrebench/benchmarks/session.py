@@ -30,6 +30,11 @@ def open_dataset(data: Mapping[str, Any]) -> Dataset:
     return create(entry, data["values"], Path(data["root"]) if data["root"] else None)
 
 
+def corpus_of(data: Mapping[str, Any]) -> Corpus:
+    """With the split that was asked for."""
+    return apply_split(open_dataset(data).corpus(), data["split"])
+
+
 class Session:
     """What a worker needs of a cell. ``cell`` is cell.json."""
 
@@ -42,8 +47,7 @@ class Session:
 
     @functools.cached_property
     def corpus(self) -> Corpus:
-        dataset = self.cell["dataset_choice"]
-        return apply_split(open_dataset(dataset).corpus(), dataset["split"])
+        return corpus_of(self.cell["dataset_choice"])
 
     @functools.cached_property
     def all_tasks(self) -> list[Task]:

@@ -147,6 +147,20 @@ def prepare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     return {"missing": dataset.missing()}
 
 
+def survey(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """How the instruments of a run sound, and what is there twice."""
+    from timbrebench.benchmarks.card import card_of
+    from timbrebench.benchmarks.session import corpus_of
+    from timbrebench.core.sounding import sounds_of
+
+    events.enter("survey")
+    corpus, instruments = corpus_of(job["data"]["dataset"]), job["data"]["instruments"]
+    paths = {t.stems[i] for t in corpus.tracks for i in instruments if i in t.stems}
+    threads = job["threads"] or os.cpu_count() or 1
+    sounds, bad = sounds_of(sorted(paths), threads, _as_progress(events))
+    return {"card": card_of(corpus, instruments, sounds, bad)}
+
+
 def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """The stages of cells: costs by tracing, whole steps, keys."""
     from timbrebench.benchmarks.session import Session
@@ -351,6 +365,7 @@ JOBS: dict[str, Callable[[Mapping[str, Any], Events], dict[str, Any]]] = {
     "index": index,
     "device": device,
     "prepare": prepare,
+    "survey": survey,
     "resolve": resolve,
     "calibrate": calibrate,
     "train": train,

@@ -33,6 +33,9 @@ from timbrebench.cli.run_options import (
 @click.option("--deadline", type=float, help="Seconds that a job may take.")
 @click.option("--stall", type=float, help="Seconds without a sign of life; default 600.")
 @click.option("--checkpoint-seconds", type=float, help="Between two checkpoints; default 30.")
+@click.option(
+    "--allow-duplicates", is_flag=True, default=None, help="The same sound in two splits may be."
+)
 @json_option
 def command(as_json: bool, suite: str | None, scale: str | None, **given: Any) -> int:
     """Train the methods, make their estimates, score them.

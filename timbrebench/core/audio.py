@@ -50,6 +50,17 @@ def load_as_is(path: Path | str) -> tuple[np.ndarray, int]:
         return np.concatenate(list(_mono_blocks(file, path, shortest=0.0))), file.samplerate
 
 
+def blocks(path: Path | str) -> tuple[int, Iterator[np.ndarray]]:
+    """(its own rate in Hz, the file as finite mono blocks [n] float32, read as they are taken)."""
+    file = _opened(path)
+
+    def read() -> Iterator[np.ndarray]:
+        with file:
+            yield from _mono_blocks(file, path)
+
+    return file.samplerate, read()
+
+
 def probe(path: Path | str) -> tuple[float, int, int]:
     """(seconds, rate in Hz, channels) by the header; only the last frame is decoded."""
     with _opened(path) as file:

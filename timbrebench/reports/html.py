@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from timbrebench.core.files import write_text
 from timbrebench.core.results import RunRecord, StageRecord
 from timbrebench.reports import drawing, grid, wording
+from timbrebench.reports.data_card import card_notes, card_rows, known_beside
 from timbrebench.reports.declared import DECLARED_NOTE, difference_text
 from timbrebench.reports.heatmaps import sheet_of_map
 from timbrebench.reports.listening import Media, listening_items
@@ -84,6 +85,9 @@ def _environment() -> "jinja2.Environment":
         grouped=grid.grouped,
         sheet_of_map=sheet_of_map,
         corpora=_corpora,
+        card_rows=card_rows,
+        card_notes=card_notes,
+        known_beside=known_beside,
         difference_text=difference_text,
     )
     environment.filters.update(plain=wording.plain, breakable=_breakable, small=_small_print)
