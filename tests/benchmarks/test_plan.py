@@ -378,3 +378,15 @@ def test_controls_and_metrics_are_those_of_the_tasks(plugins: Registry, config) 
     made = make_plan(config(controls=True), plugins)
     assert "other" not in {c.method.label for c in made.cells}
     assert "novelty" not in {m.name for m in made.metrics}
+
+
+def test_augmentation_is_of_what_trains(config, plugins: Registry) -> None:
+    plain, copies, same = (
+        make_plan(config("learner", "player", augment=text), plugins).cells
+        for text in ("", "pitch=-2..2", "copies=4,pitch=-2..2")
+    )
+    assert copies[0].key != plain[0].key and copies[0].key == same[0].key
+    assert copies[0].augment == "pitch=-2..2,copies=4" and copies[0].place != plain[0].place
+    assert copies[1].key == plain[1].key and not copies[1].augment
+    with pytest.raises(BenchError, match="whole semitones"):
+        make_plan(config("learner", augment="pitch=-0.5..1"), plugins)

@@ -55,6 +55,18 @@ def test_a_budget_of_memory_splits_the_batch_and_changes_no_key(sessions) -> Non
         session.plan({"gpu": least - 1 + WORKSPACE, "host": None})
 
 
+def test_copies_of_training_tracks_make_another_model(sessions) -> None:
+    keys, counts = [], []
+    for text in ("", "pitch=-1..1", "gain=-6..6"):
+        (session,) = sessions("cross", augment=text).values()
+        keys.append(session.stage_plans()[0]["key"])
+        counts.append(
+            [len(c.tracks_of("train")) for c in (session.corpus, session.training_corpus)]
+        )
+    assert len(set(keys)) == 3
+    assert counts == [[3, 3], [3, 15], [3, 15]]
+
+
 def test_the_part_that_batch_norm_sees_is_in_the_key(sessions) -> None:
     (session,) = sessions("ddim[batch=8;variant=published]", tasks=("generate:bow",)).values()
     (plain,) = session.stage_plans()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from timbrebench.benchmarks.precision import AUTO, PRECISIONS
+from timbrebench.core import augment
 from timbrebench.core.errors import BenchError, UnknownName
 from timbrebench.core.records import Budget
 
@@ -43,6 +44,7 @@ class RunConfig:
     precision: str = AUTO  # the plan resolves it
     vocoder: str = "griffinlim"
     max_seconds: float | None = None
+    augment: str = ""  # copies of training tracks: pitch=-2..2,gain=-6..6,copies=4
     score_on: str = "test"  # test | valid: the split that estimates are made of
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # plugin → options
 
@@ -99,6 +101,8 @@ def check(config: RunConfig) -> RunConfig:
         raise UnknownName("precision", config.precision, PRECISIONS)
     if not re.fullmatch(r"cpu|cuda(:\d+)?", config.device):
         raise BenchError(f"there is no device '{config.device}'.", hint="Like cpu, cuda, cuda:1.")
+    if config.augment:
+        augment.parse(config.augment)
     if not config.seeds:
         raise BenchError("no seed was named.", hint="Try: --seeds 0,1,2")
     if not config.methods:

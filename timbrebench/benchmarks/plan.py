@@ -21,6 +21,7 @@ from timbrebench.benchmarks.config import RunConfig, check
 from timbrebench.benchmarks.precision import resolve_precision
 from timbrebench.benchmarks.tasks import choose_tasks, why_impossible
 from timbrebench.core import corpora, files
+from timbrebench.core.augment import parse
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.interfaces import MethodInfo
 from timbrebench.core.manifest import Entry
@@ -51,12 +52,14 @@ class Cell:
     trains: bool
     control: bool
     supervision: str
+    augment: str = ""  # copies of the training tracks, if it trains
     fraction: str = "1"  # of the run's budget, which is its own
     impossible: str = ""  # the reason, if it is
 
     @functools.cached_property
     def key(self) -> str:
         training = [dataclasses.astuple(self.budget), self.precision] if self.trains else []
+        training += [self.augment] if self.augment else []
         parts = [self.method.identity, self.fingerprint, [t.name for t in self.tasks], self.seed]
         scored = [] if self.score_on == "test" else [self.score_on]
         return files.digest([*parts, training, self.vocoder.identity, self.max_seconds, *scored])
@@ -66,7 +69,8 @@ class Cell:
         """What a table has one row for: a newer cell of the same place replaces an older."""
         tasks = ",".join(t.name for t in self.tasks)
         share = "" if self.fraction == "1" else f"|{self.fraction}"
-        return f"{self.method.label}|{self.dataset.label}|{tasks}|{self.seed}{share}"
+        copies = f"|{self.augment}" if self.augment else ""
+        return f"{self.method.label}|{self.dataset.label}|{tasks}|{self.seed}{share}{copies}"
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ def _cell(
         seed=seed,
         budget=config.budget_of(fraction, _directions(info, tasks)),
         fraction=fraction,
+        augment=str(parse(config.augment)) if config.augment and info.trains else "",
         precision=config.precision,
         vocoder=vocoder[1] if mel else NO_VOCODER,
         max_seconds=config.max_seconds,

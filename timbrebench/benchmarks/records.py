@@ -23,6 +23,7 @@ def describe(cell: Cell, config: RunConfig) -> dict[str, Any]:
         "task_records": [corpora.task_to(t) for t in cell.tasks],
         "seed": cell.seed,
         "budget": dataclasses.asdict(cell.budget),
+        "augment": cell.augment,
         "precision": cell.precision,
         "vocoder": {"name": cell.vocoder.name, "values": dict(cell.vocoder.values)},
         "max_seconds": cell.max_seconds,

@@ -12,6 +12,7 @@ from timbrebench.benchmarks.costs import Costs
 from timbrebench.benchmarks.limits import allowance
 from timbrebench.benchmarks.references import References
 from timbrebench.core import corpora, files
+from timbrebench.core.augment import augmented
 from timbrebench.core.errors import BenchError
 from timbrebench.core.footprint import has_batch_norm
 from timbrebench.core.interfaces import Dataset, Method, Stage, Trained
@@ -48,6 +49,11 @@ class Session:
     @functools.cached_property
     def corpus(self) -> Corpus:
         return corpus_of(self.cell["dataset_choice"])
+
+    @functools.cached_property
+    def training_corpus(self) -> Corpus:
+        """With copies of its training tracks, where the run has them."""
+        return augmented(self.corpus, self.cell.get("augment", ""))
 
     @functools.cached_property
     def all_tasks(self) -> list[Task]:
@@ -170,7 +176,7 @@ class Session:
                 [plan["steps"], plan["seconds"]],
                 *_seen_by_batch_norm(plan),
                 sorted(plan["depends"].values()),
-                [self.corpus.fingerprint, self.seed, self.cell["precision"]],
+                [self.training_corpus.fingerprint, self.seed, self.cell["precision"]],
                 code_of_modules([kind.__module__, *self.entry.info.shares]),
             ]
         )

@@ -285,6 +285,7 @@ def _read_cell(store: Store, key: str) -> CellRecord:
         log_tail=result.get("log_tail", ""),
         options=cell.get("options", {}),
         budget=cell.get("budget", {}),
+        augment=cell.get("augment", ""),
         stages=cell.get("stages", []),
         outcome=result.get("outcome", {}),
         items=_read_items(store, cell, folder),

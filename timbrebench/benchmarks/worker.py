@@ -220,13 +220,13 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     use_threads(job["threads"])
     session = Session(data["cell"])
     depends = session.trained(plan["depends"], folder.parent)
-    context = StageContext(session.corpus, depends, session.device, _as_progress(events))
+    context = StageContext(session.training_corpus, depends, session.device, _as_progress(events))
     limits, way = data["memory"], plan["memory"]
     enforced = enforce(limits, session.device)
     how = TrainPlan(
         plan["steps"],
         session.seed,
-        session.corpus.fingerprint,
+        session.training_corpus.fingerprint,
         session.cell["precision"],
         micro_batch=way["micro_batch"],
         recompute=way["recompute"],

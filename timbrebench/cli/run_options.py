@@ -67,6 +67,7 @@ _OPTIONS = [
         "--budget-fractions",
         help="Train each method with these shares of its budget too: 1/4,1/2,1.",
     ),
+    click.option("--augment", help="Train on shifted copies too: pitch=-2..2,gain=-6..6,copies=4."),
     click.option("--split", help="'all', 'valid=ID,…;test=ID,…', or 'seed=N'."),
     click.option("--data-root", help="Where the data is; or TIMBREBENCH_DATA."),
     click.option("--device", help="cpu (default), cuda, cuda:1, …"),

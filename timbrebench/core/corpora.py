@@ -22,6 +22,8 @@ def to_json(corpus: Corpus) -> dict[str, Any]:
                 "seconds": t.seconds,
                 "score": str(t.score) if t.score else None,
                 "parts": dict(t.parts),
+                "shift": t.shift,
+                "gain_db": t.gain_db,
             }
             for t in corpus.tracks
         ],
@@ -37,6 +39,8 @@ def from_json(data: Mapping[str, Any]) -> Corpus:
             t["seconds"],
             Path(t["score"]) if t["score"] else None,
             t["parts"],
+            t["shift"],
+            t["gain_db"],
         )
         for t in data["tracks"]
     )

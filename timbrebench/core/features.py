@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from timbrebench.core.mel import MelSpec
 
 
-_MAKERS = ("audio", "mel")  # modules of core whose code decides a log-mel
-_LIBRARIES = ("numpy", "soundfile", "soxr", "torch")
+_MAKERS = ("altering", "audio", "mel")  # modules of core whose code decides a log-mel
+_LIBRARIES = ("librosa", "numpy", "soundfile", "soxr", "torch")
 
 
 def log_mels(
@@ -98,7 +98,7 @@ class Stems:
     track: Track
     instruments: tuple[str, ...]
     spec: "MelSpec"
-    contents: tuple[str, ...]  # the hash of each
+    contents: tuple[str, ...]  # the hash of each, and what is done to it
 
     def keys(self, lengths: Mapping[str, int]) -> tuple[str, ...]:
         """Of their log-mels, given the samples of each content; none where these are unknown."""
@@ -131,7 +131,11 @@ def _stems(
             why = "it is a folder, no audio file" if path.is_dir() else "no such file"
             raise BadAudio(path, why)
     hashes = content_hashes(every)
-    return [
-        Stems(corpus, t, tuple(instruments), spec, tuple(hashes[path] for path in paths[t.id]))
-        for t in tracks
-    ]
+    contents = {t.id: tuple(_content(t, hashes[path]) for path in paths[t.id]) for t in tracks}
+    return [Stems(corpus, t, tuple(instruments), spec, contents[t.id]) for t in tracks]
+
+
+def _content(track: Track, hashed: str) -> str:
+    if not track.shift and not track.gain_db:
+        return hashed
+    return f"{hashed}~{track.shift:+d}{track.gain_db:+.2f}dB"

@@ -31,7 +31,10 @@ KINDS: dict[str, Any] = {
 }
 
 CORE = ""  # stands for core's own part in what a method's weights and estimates are:
-DECISIVE = ("audio", "features", "learner", "mel", "overlap", "seeds", "training", "vocoders")
+DECISIVE = (
+    *("altering", "audio", "augment", "features", "learner", "mel", "overlap", "seeds"),
+    *("training", "vocoders"),
+)
 
 
 Hashed = Callable[[str], str]  # a module, or CORE → hash of its sources

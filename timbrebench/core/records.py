@@ -113,6 +113,9 @@ class Track:
     seconds: float = 0.0
     score: Path | None = None  # the written notes, as MIDI, where they are known
     parts: Mapping[str, str] = field(default_factory=dict)  # instrument → part; empty: all the same
+    # Of a copy of a training track (core.augment): what is done to the audio of its files.
+    shift: int = 0  # semitones
+    gain_db: float = 0.0
 
     def pairs(self, *instruments: str) -> bool:
         """Whether it has a stem of each, and all of them play the same notes."""
@@ -152,7 +155,12 @@ class Corpus:
         """A stem as mono audio at ``rate`` Hz, cut to ``seconds`` if given."""
         from timbrebench.core import audio
 
-        samples = audio.load(self.track(track).stems[instrument], rate, seconds=seconds)
+        found = self.track(track)
+        samples = audio.load(found.stems[instrument], rate, seconds=seconds)
+        if found.shift or found.gain_db:
+            from timbrebench.core.altering import altered
+
+            samples = altered(samples, rate, found.shift, found.gain_db)
         return Clip(samples, rate, instrument, track)
 
 

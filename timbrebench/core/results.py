@@ -80,6 +80,7 @@ class CellRecord:
     log_tail: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     budget: Mapping[str, Any] = field(default_factory=dict)
+    augment: str = ""  # copies of the training tracks, if there were any
     stages: Sequence[str] = ()  # keys
     outcome: Mapping[str, Any] = field(default_factory=dict)  # times, memory, vocoder
     items: Sequence[ItemRecord] = ()

@@ -54,7 +54,7 @@ def systems_of(gathered: Sequence[Evidence]) -> dict[System, list[Evidence]]:
 
 def _identity(evidence: Evidence) -> tuple:
     cell = evidence.cell
-    settings = json.dumps([cell.options, cell.budget], sort_keys=True, default=str)
+    settings = json.dumps([cell.options, cell.budget, cell.augment], sort_keys=True, default=str)
     return (cell.dataset, cell.label, settings, str(evidence.corpus.get("fingerprint", "")))
 
 
@@ -69,7 +69,7 @@ def _split_repeated_seeds(group: list[Evidence]) -> list[list[Evidence]]:
 
 
 def _unique_labels(parts: Sequence[list[Evidence]]) -> list[str]:
-    """Labels that differ within a dataset: by budget, by run, by both, at last by key."""
+    """Labels that differ within a dataset: by augmentation, budget, run, both, at last by key."""
     labels = [part[0].cell.label for part in parts]
     by_name: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i, part in enumerate(parts):
@@ -83,6 +83,7 @@ def _unique_labels(parts: Sequence[list[Evidence]]) -> list[str]:
 
 def _distinctions(same: Sequence[Evidence]) -> list[str]:
     candidates = (
+        [f"augmented by {e.cell.augment}" if e.cell.augment else "as it is" for e in same],
         [budget_text(e.cell.budget) for e in same],
         [e.run for e in same],
         [f"{budget_text(e.cell.budget)}, {e.run}" for e in same],
