@@ -10,6 +10,7 @@ from timbrebench.benchmarks.config import RunConfig
 from timbrebench.cli.bar import bar
 from timbrebench.cli.console import as_text, json_option, print_json, print_rows
 from timbrebench.cli.run_options import merge_options
+from timbrebench.cli.spectrograms_command import command as spectrograms
 from timbrebench.core.errors import BenchError, UnknownName
 from timbrebench.core.units import bytes_text
 
@@ -294,6 +295,9 @@ def info(
     for key, value in {**card.pop("notes"), **card}.items():
         if value not in ("", [], {}):
             click.echo(f"{key}: {_told(value)}")
+
+
+command.add_command(spectrograms)
 
 
 def _told(value: Any) -> str:

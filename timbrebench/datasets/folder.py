@@ -3,20 +3,24 @@
     ROOT/piano/prelude.wav    ROOT/guitar/prelude.flac    ROOT/guitar/etude.mp3
 
 Origin       yours
-Formats      WAV, FLAC, MP3, OGG; any rate and up to 8 channels (mixed to mono)
+Formats      WAV, FLAC, MP3, OGG; any rate and up to 8 channels (mixed to mono). Greyscale
+             spectrograms STEM_chunkN.png as `bench data spectrograms` writes them, which `bench
+             data prepare folder` makes audio of (core.spectrograms, core.pictured)
 Split        quotas of a seeded order of hashed names (core.splits)
 Pairing      by file name: files called alike in two instruments' folders are one track. Where no
              name is shared, the corpus is unpaired and its tracks are called instrument/name
 """
 
+import dataclasses
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import permutations
 from pathlib import Path
 
+from timbrebench.core import pictured
 from timbrebench.core.errors import MissingData
-from timbrebench.core.interfaces import Dataset
+from timbrebench.core.interfaces import Dataset, Progress
 from timbrebench.core.records import Corpus, Task, Track
 
 _LAYOUT = "Put audio at ROOT/piano/one.wav, ROOT/guitar/one.wav, … and say --data-root ROOT."
@@ -35,10 +39,34 @@ class Folder(Dataset):
             return f"the dataset 'folder' was not told where its audio is. {_LAYOUT}"
         if not self.root.is_dir():
             return f"the dataset 'folder' has no folder '{self.root}'. {_LAYOUT}"
+        unmade = pictured.unmade(self._pictured()[0].values())
+        if unmade:
+            many = f"{len(unmade)} recordings of {self.root} are pictures only"
+            return f"{many}. Make audio of them: bench data prepare folder --data-root {self.root}"
         return ""
 
+    def prepare(self, progress: Progress) -> None:
+        """Makes audio of what is there as spectrograms."""
+        if self.root is not None and self.root.is_dir():
+            for folder in _visible(self.root):
+                pictured.make_audio(_pictures(folder)[0], progress)
+
+    def _pictured(self) -> tuple[dict[Path, Path], dict[str, str]]:
+        """(recording as if it were a file of the layout → its audio, what cannot be used)."""
+        found: dict[Path, Path] = {}
+        left_out: dict[str, str] = {}
+        for folder in _visible(self.root) if self.root else ():
+            recordings, broken = _pictures(folder)
+            for name, file in pictured.audio_files(recordings).items():
+                if reason := pictured.why_not(file):
+                    broken[name] = reason
+                else:
+                    found[folder / f"{name}.png"] = file
+            left_out |= {f"{folder.name}/{_shown(name)}": why for name, why in broken.items()}
+        return found, left_out
+
     def corpus(self) -> Corpus:
-        from timbrebench.core.audio import probe_all
+        from timbrebench.core.audio import probe, probe_all
         from timbrebench.core.fingerprint import seal
         from timbrebench.core.splits import assign_tracks, with_splits
 
@@ -46,12 +74,15 @@ class Folder(Dataset):
             raise MissingData(self.missing())
         files, misnamed = _audio_files(self.root)
         usable, unreadable = probe_all(files, self.root)
-        stems, doubled = _named(usable, self.root)
-        left_out = misnamed | unreadable | doubled
+        pictures, unreadable_pictures = self._pictured()
+        stems, doubled = _named([*usable, *pictures], self.root)
+        usable |= {name: probe(file)[:2] for name, file in pictures.items()}
+        left_out = misnamed | unreadable | unreadable_pictures | doubled
         if not stems:
             raise MissingData(f"{self.root}: no usable audio{_first(left_out)}.", hint=_LAYOUT)
         paired = any(len(files) > 1 for files in stems.values())
         tracks = _tracks(stems, {path: seconds for path, (seconds, _) in usable.items()}, paired)
+        tracks = tuple(_with_audio(track, pictures) for track in tracks)
         tracks, fingerprint, copies = seal(with_splits(tracks, assign_tracks(tracks)))
         return Corpus(
             name="folder",
@@ -80,6 +111,20 @@ def _audio_files(root: Path) -> tuple[list[Path], dict[str, str]]:
             else:
                 left_out[f"{folder.name}/{_shown(path.name)}"] = _UNPRINTABLE
     return found, left_out
+
+
+def _pictures(folder: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
+    """The recordings of an instrument that are there as pictures, and those that lack one."""
+    if not folder.is_dir() or _unusable(folder.name):
+        return {}, {}
+    names = (path for path in _visible(folder) if path.suffix.lower() == ".png")
+    return pictured.recordings_of(path for path in names if path.name.isprintable())
+
+
+def _with_audio(track: Track, pictures: Mapping[Path, Path]) -> Track:
+    """The track with the audio of its pictures in their place."""
+    stems = {name: pictures.get(path, path) for name, path in track.stems.items()}
+    return dataclasses.replace(track, stems=stems)
 
 
 def _visible(folder: Path) -> list[Path]:

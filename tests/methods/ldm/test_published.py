@@ -6,8 +6,9 @@ import torch
 
 from timbrebench.core import mel
 from timbrebench.core.errors import BenchError
+from timbrebench.core.spectrograms import pairs_of
 from timbrebench.methods.ldm import published
-from timbrebench.methods.ldm.published_data import FixedRange, OwnMaximum, pairs_of
+from timbrebench.methods.ldm.published_data import FixedRange, OwnMaximum
 from timbrebench.methods.ldm.published_diffusion import PUBLISHED_SCHEDULE, STEPS
 
 SPEC = mel.preset("ldm")

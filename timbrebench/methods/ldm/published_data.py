@@ -14,13 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from timbrebench.core import mel
-from timbrebench.core.errors import BenchError
+from timbrebench.core import mel, spectrograms
 from timbrebench.core.mapped import joined_on_disk
 from timbrebench.methods.ldm import data
-
-PAIRS, PAIR_SEED = 15_000, 42
-
 
 # ---------------------------------------------------------------------------- log-mel ↔ image
 
@@ -46,8 +42,7 @@ class OwnMaximum(Scaling):
 
     def images(self, log_mels: Tensor) -> tuple[Tensor, Tensor]:
         peak = log_mels.amax(dim=(1, 2), keepdim=True)
-        image = (1 + (log_mels - peak) / self.span).clamp(0, 1)
-        return (image * 255).round() / 255, peak
+        return spectrograms.grey(log_mels, peak, self.span) / 255, peak
 
     def log_mels(self, images: Tensor, levels: Tensor) -> Tensor:
         return (images.clamp(0, 1) - 1) * self.span + levels
@@ -101,21 +96,6 @@ def _slices(tracks: data.Tracks, scaling: Scaling, spec: mel.MelSpec) -> Slices:
     counts = [-(-log.shape[1] // spec.frames) for log in tracks.values()]
     images = joined_on_disk(map(of_track, tracks.values()))
     return Slices(images, np.repeat(np.arange(len(counts)), counts))
-
-
-def pairs_of(counts: dict[str, int]) -> list[tuple[str, int, str, int]]:
-    """15 000 rows (label1, index1, label2, index2), labels always different, the same each time."""
-    if len(counts) < 2:
-        raise BenchError(
-            f"ldm[variant=published] pairs different instruments, but there is only {[*counts]}.",
-            hint="Add a task with another one, or use another variant.",
-        )
-    labels, state = sorted(counts), np.random.RandomState(PAIR_SEED)
-    rows = []
-    for _ in range(PAIRS):
-        a, b = (labels[i] for i in state.choice(len(labels), 2, replace=False))
-        rows.append((a, int(state.randint(counts[a])), b, int(state.randint(counts[b]))))
-    return rows
 
 
 def of_another_track(rng: np.random.Generator, slices: Slices, index: int) -> np.ndarray:

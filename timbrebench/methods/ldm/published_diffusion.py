@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from timbrebench.core import mel
 from timbrebench.core.interfaces import Recipe, Stage, StageContext
 from timbrebench.core.mapped import joined_on_disk
+from timbrebench.core.spectrograms import pairs_of
 from timbrebench.methods.diffusion.parameterisation import diffuse
 from timbrebench.methods.diffusion.schedules import LinearBeta, Schedule
 from timbrebench.methods.ldm import data, latents, published, published_data
@@ -116,7 +117,7 @@ class PublishedDiffusionStage(Stage):
             slices = published_data.cut(logs, scaling, self.spec)
             self.slices[split] = slices
             counts = {name: len(part.images) for name, part in slices.items()}
-            self.pairs[split] = published_data.pairs_of(counts)
+            self.pairs[split] = pairs_of(counts)
         return {**encoder.state, **(self._encode(encoder.module) if self.cached else {})}
 
     def _encode(self, module: Autoencoder) -> dict[str, list[float]]:
