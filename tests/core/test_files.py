@@ -27,6 +27,27 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_full_disk_is_one_error_whatever_a_library_calls_it(tmp_path: Path) -> None:
+    class TheirError(Exception):
+        pass
+
+    said = "while serialising: No space left on device (os error 28)"
+    with pytest.raises(OSError) as caught, files.atomic_path(tmp_path / "a.txt"):
+        raise TheirError(said)
+    assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "a.txt"))
+    with pytest.raises(TheirError, match="another"), files.atomic_path(tmp_path / "a.txt"):
+        raise TheirError("another")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_half_written_goes_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("a.txt", ".part-a", "below/.part-b.txt", "below/b.txt"):
+        files.write_text(tmp_path / name, "")
+    files.remove_parts(tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*.txt")) == ["a.txt", "b.txt"]
+    assert not list(tmp_path.rglob(".part-*"))
+
+
 def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     files.write_text(path, "old")

@@ -30,12 +30,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except Exception as error:
-        if isinstance(error, OSError) or shutil.disk_usage(path.parent).free >= _ROOM:
+        if isinstance(error, OSError) or not _is_full(path.parent, error):
             raise
-        # Each library has words of its own for it.
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_full(folder: Path, error: Exception) -> bool:
+    """Whether a library's own error is that of a full disk: some say so, some do not."""
+    said = os.strerror(errno.ENOSPC) in str(error)
+    return said or shutil.disk_usage(folder).free < _ROOM
 
 
 def remove_parts(folder: Path) -> None:
