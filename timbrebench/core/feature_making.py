@@ -1,5 +1,6 @@
 """Makes the log-mels that the cache lacks, in parallel and in little memory."""
 
+import contextlib
 import os
 import time
 from collections import deque
@@ -79,10 +80,10 @@ class _Maker:
 
     def _computed(self, lacking: Sequence[Stems]) -> Iterator[Made]:
         """Decoding, resampling and FFTs release the interpreter's lock."""
-        threads, begin = torch.get_num_threads(), os.getpid() * 7919 % len(lacking)
+        begin = os.getpid() * 7919 % len(lacking)
         order = deque([*lacking[begin:], *lacking[:begin]])
         running: deque[Future[Made]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
+        with _one_each() as threads, ThreadPoolExecutor(threads) as pool:
             while order or running:
                 while order and len(running) < 2 * threads:
                     running.append(pool.submit(self._compute, order.popleft()))
@@ -103,3 +104,14 @@ class _Maker:
     def _learn(self, index: Index) -> None:
         self.known = index.places.keys()
         self.lengths |= index.lengths
+
+
+@contextlib.contextmanager
+def _one_each() -> Iterator[int]:
+    """As many threads as torch has, each of which then computes alone."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)

@@ -19,6 +19,7 @@ Values = TypeVar("Values", "np.ndarray", "torch.Tensor")
 CEILING = 1e8  # greatest value of the mel before the log
 RANGE_DB = 80.0  # that a normalised log-mel spans below the loudest of the training set
 _BLOCK = 4096  # frames transformed at once: memory stays bounded for an hour of audio
+_FEW = 256  # frames whose spectra are made at once
 _NEPER_DB = 20 / math.log(10)  # dB in one unit of the natural log of a magnitude
 
 
@@ -104,8 +105,22 @@ def log_mel(samples: "np.ndarray | torch.Tensor", spec: MelSpec) -> "torch.Tenso
     for start in range(0, frames, _BLOCK):
         end = min(start + _BLOCK, frames) - 1  # the block's last frame
         piece = padded[..., start * spec.hop : end * spec.hop + spec.n_fft]
-        parts.append(compress(bank @ _stft(piece, spec).abs() ** spec.power, spec))
+        parts.append(compress(bank @ _powers(piece, spec), spec))
     return torch.cat(parts, dim=-1)
+
+
+def _powers(padded: "torch.Tensor", spec: MelSpec) -> "torch.Tensor":
+    """|STFT| to the spec's power [..., F, T], frames one after the other in memory. A few frames at
+    a time, which then are still in the processor's cache: twice as fast."""
+    import torch
+
+    frames = 1 + (padded.shape[-1] - spec.n_fft) // spec.hop
+    made = torch.empty(*padded.shape[:-1], frames, spec.n_fft // 2 + 1, device=padded.device)
+    for start in range(0, frames, _FEW):
+        end = min(start + _FEW, frames)
+        piece = padded[..., start * spec.hop : (end - 1) * spec.hop + spec.n_fft]
+        made[..., start:end, :] = (_stft(piece, spec).abs() ** spec.power).transpose(-1, -2)
+    return made.transpose(-1, -2)
 
 
 def spectrum(samples: "np.ndarray | torch.Tensor", spec: MelSpec) -> "torch.Tensor":
