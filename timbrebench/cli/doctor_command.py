@@ -24,7 +24,7 @@ OPTIONAL = {
 @json_option
 def command(as_json: bool) -> int:
     """Check that this installation can work: packages, plugins, cache, weights, GPU."""
-    rows = [*_packages(), *_plugins(), _cache(), *_weights(), _gpu()]
+    rows = [*_packages(), *_plugins(), _cache(), _features(), *_weights(), _gpu()]
     print_rows(rows, ("check", "state", "told"), as_json)
     return 1 if any(row["state"] == "wrong" for row in rows) else 0
 
@@ -64,6 +64,24 @@ def _cache() -> dict[str, Any]:
     except OSError as error:
         return _row("cache", "wrong", f"{cache_root()}: {error.strerror}; set TIMBREBENCH_CACHE")
     return _row("cache", "ok", cache_root())
+
+
+def _features() -> dict[str, Any]:
+    """Of the cache what grows with the data."""
+    from timbrebench.core.errors import BenchError
+    from timbrebench.core.feature_space import LIMIT, limit, used
+    from timbrebench.core.features import features_root
+    from timbrebench.core.units import bytes_text
+
+    try:
+        most = limit()
+    except BenchError as error:
+        return _row("log-mels", "wrong", error)
+    size = bytes_text(used(features_root()))
+    told = (
+        f"{size} of at most {bytes_text(most)} ({LIMIT}) in {features_root()}, free to be removed"
+    )
+    return _row("log-mels", "ok", told)
 
 
 def _weights() -> Iterator[dict[str, Any]]:

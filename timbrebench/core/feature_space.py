@@ -5,6 +5,7 @@ import os
 from collections.abc import Set
 from pathlib import Path
 
+from timbrebench.core.errors import BenchError
 from timbrebench.core.feature_file import FeatureFile
 from timbrebench.core.units import parse_bytes
 
@@ -14,7 +15,10 @@ DEFAULT_LIMIT = "32GiB"
 
 def limit() -> int:
     """Bytes. BenchError where the environment's amount is none."""
-    return parse_bytes(os.environ.get(LIMIT) or DEFAULT_LIMIT)
+    try:
+        return parse_bytes(os.environ.get(LIMIT) or DEFAULT_LIMIT)
+    except BenchError as error:
+        raise BenchError(f"{LIMIT}: {error}") from None
 
 
 def used(root: Path) -> int:
