@@ -13,7 +13,7 @@ demo: .venv/runtime
 	$(BIN)/bench report $(DEMO)
 
 test: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: .venv/dev
 	$(BIN)/ruff check .
