@@ -167,6 +167,7 @@ def test_cancelling_stops_what_runs_and_forgets_what_waits(job, executor, tmp_pa
 # ---------------------------------------------------------------------------- lost
 
 
+@pytest.mark.acceptance
 def test_a_node_killed_in_the_middle_costs_no_job(
     job, executor, cluster: Any, tmp_path: Path
 ) -> None:
