@@ -88,6 +88,9 @@ class Leaves:
 
     def run(self, jobs: Sequence[Job], listen: Listener) -> Iterator[tuple[Job, Outcome]]:
         for job in jobs:
+            if job.kind == "survey":
+                yield job, Outcome("ok", {"card": {}})
+                continue
             self.ran.append(job)
             end = self.ends.get(len(self.ran) - 1)
             if callable(end):

@@ -234,7 +234,7 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
         checkpoint_seconds=data["checkpoint_seconds"],
         flops_per_example=plan["flops_per_example"],
         threads=job["threads"],
-        shared=job["shared"],
+        shared=job.get("shared", False),
     )
     events.enter("train")
     judge = functools.partial(judged, way, limits, enforced)
@@ -269,7 +269,7 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
             record = Estimator(session, store, folder, events, basis).run()
         memory["estimate"] = judged(way, data["memory"], enforced, memory["estimate"])
         outcome = _outcome(record, memory, data["stages"], store)
-        outcome["shared"] = outcome["shared"] or job["shared"]
+        outcome["shared"] = outcome["shared"] or job.get("shared", False)
         files.write_json(folder / "outcome.json", outcome)
     (folder / PARTIAL).unlink(missing_ok=True)
     events.enter("score")
