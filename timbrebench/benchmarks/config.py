@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from timbrebench.benchmarks.precision import AUTO, PRECISIONS
-from timbrebench.core import augment
 from timbrebench.core.errors import BenchError, UnknownName
 from timbrebench.core.records import Budget
 
@@ -102,6 +101,8 @@ def check(config: RunConfig) -> RunConfig:
     if not re.fullmatch(r"cpu|cuda(:\d+)?", config.device):
         raise BenchError(f"there is no device '{config.device}'.", hint="Like cpu, cuda, cuda:1.")
     if config.augment:
+        from timbrebench.core import augment  # few runs have copies
+
         augment.parse(config.augment)
     if not config.seeds:
         raise BenchError("no seed was named.", hint="Try: --seeds 0,1,2")

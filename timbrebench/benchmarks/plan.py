@@ -21,7 +21,6 @@ from timbrebench.benchmarks.config import RunConfig, check
 from timbrebench.benchmarks.precision import resolve_precision
 from timbrebench.benchmarks.tasks import choose_tasks, why_impossible
 from timbrebench.core import corpora, files
-from timbrebench.core.augment import parse
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.interfaces import MethodInfo
 from timbrebench.core.manifest import Entry
@@ -127,6 +126,15 @@ def data_root(config: RunConfig) -> Path | None:
     return Path(given).expanduser() if given else None
 
 
+def _copies(config: RunConfig) -> str:
+    """In one form, however it was said."""
+    if not config.augment:
+        return ""
+    from timbrebench.core.augment import parse  # few runs have copies
+
+    return str(parse(config.augment))
+
+
 def _cell(
     registry: Registry,
     config: RunConfig,
@@ -150,7 +158,7 @@ def _cell(
         seed=seed,
         budget=config.budget_of(fraction, _directions(info, tasks)),
         fraction=fraction,
-        augment=str(parse(config.augment)) if config.augment and info.trains else "",
+        augment=_copies(config) if info.trains else "",
         precision=config.precision,
         vocoder=vocoder[1] if mel else NO_VOCODER,
         max_seconds=config.max_seconds,

@@ -13,30 +13,12 @@ URL          https://zenodo.org/records/3371780
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from timbrebench.core.interfaces import Dataset, Progress
-from timbrebench.core.options import option
 from timbrebench.core.records import Corpus
 from timbrebench.datasets.indexed.corpus import Entry, by_unit, generation, index_corpus
+from timbrebench.datasets.indexed.guitarset_options import LICENCE, PAGE, Options
 from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
-from timbrebench.datasets.indexed.options import index_option
-
-LICENCE = "MIT (as mirdata states)"
-CITATION = "Xi et al., GuitarSet: A Dataset for Guitar Transcription, ISMIR 2018"
-PAGE = "https://zenodo.org/records/3371780"
-
-
-@dataclass(frozen=True)
-class Options:
-    """Which recordings."""
-
-    audio: str = option(
-        "mic", "the microphone's recordings, or the pickup's", choices=("mic", "pickup")
-    )
-    mode: str = option("all", "accompaniments, solos or both", choices=("all", "comp", "solo"))
-    index: str | None = index_option()
-
 
 _AUDIO = {  # kind of file in the index; its folder; mirdata's download
     "mic": ("audio_mic", "audio_mono-mic"),

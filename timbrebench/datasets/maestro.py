@@ -15,16 +15,15 @@ URL          https://magenta.tensorflow.org/datasets/maestro
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.files import cache_root, digest, sha256_of
 from timbrebench.core.interfaces import Dataset, Progress
-from timbrebench.core.options import option
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.indexed.corpus import Entry, generation, index_corpus
 from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
-from timbrebench.datasets.indexed.options import index_option
+from timbrebench.datasets.indexed.maestro_options import LICENCE, PAGE, Options
 from timbrebench.datasets.sampling.fonts import soundfont_file
 from timbrebench.datasets.sampling.performance import (
     Performance,
@@ -33,31 +32,16 @@ from timbrebench.datasets.sampling.performance import (
 )
 from timbrebench.datasets.sampling.programs import programs
 
-LICENCE = "CC BY-NC-SA 4.0"
-CITATION = "Hawthorne et al., Enabling Factorized Piano Music Modeling, ICLR 2019"
 SOURCE = Source(
     name="maestro",
     mirdata="maestro",
     marker="20[01][0-9]",
     remotes=("all",),
-    page="https://magenta.tensorflow.org/datasets/maestro",
+    page=PAGE,
 )
 METADATA = "maestro-v2.0.0.json"
 _KINDS = ("audio", "midi")
 _SPLITS = {"train": "train", "validation": "valid", "test": "test"}
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is heard beside the piano."""
-
-    renders: str = option(
-        "", "instruments that play its MIDI, separated by '/': General MIDI names or programs"
-    )
-    soundfont: str | None = option(None, "SoundFont 2 file (default: TimGM6mb.sf2 of pretty_midi)")
-    rate: int = option(22050, "rate of the renders in Hz", low=8000, high=48000)
-    fetch: bool = option(True, "prepare fetches what is not there, not only renders what is")
-    index: str | None = index_option()
 
 
 class Maestro(Dataset):

@@ -12,16 +12,15 @@ Licence      that of your files and of your SoundFont
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.files import cache_root, digest, sha256_of
 from timbrebench.core.interfaces import Dataset, Progress
-from timbrebench.core.options import option
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.sampling.fonts import soundfont_file
+from timbrebench.datasets.sampling.midi_options import Options
 from timbrebench.datasets.sampling.performance import (
     Performance,
     examine,
@@ -31,21 +30,6 @@ from timbrebench.datasets.sampling.performance import (
 from timbrebench.datasets.sampling.programs import programs
 
 _HINT = "Say -o midi.folder=DIR, where DIR holds .mid files."
-_WHOLE = 7200.0  # seconds
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is played, by whom, and how it is recorded."""
-
-    folder: str | None = option(None, "folder of .mid and .midi files, also in folders within it")
-    soundfont: str | None = option(None, "SoundFont 2 file (default: TimGM6mb.sf2 of pretty_midi)")
-    instruments: str = option(
-        "piano/acoustic_guitar/harp/violin",
-        "who plays, separated by '/': General MIDI names, or programs 0 to 127",
-    )
-    rate: int = option(16000, "rate of the recordings in Hz", low=8000, high=48000)
-    seconds: float = option(_WHOLE, "at most so many seconds of a piece", low=1, high=_WHOLE)
 
 
 class Midi(Dataset):

@@ -1,8 +1,11 @@
 """What our datasets are."""
 
 from timbrebench.core.interfaces import DatasetInfo
-from timbrebench.datasets import guitarset, maestro, midi, saraga
-from timbrebench.datasets.gtzan import dataset as gtzan
+from timbrebench.datasets.gtzan import options as gtzan
+from timbrebench.datasets.indexed import guitarset_options as guitarset
+from timbrebench.datasets.indexed import maestro_options as maestro
+from timbrebench.datasets.indexed import saraga_options as saraga
+from timbrebench.datasets.sampling import midi_options as midi
 from timbrebench.datasets.starlet.options import Options as StarletOptions
 from timbrebench.datasets.starnet.options import LICENCE, PAGE, SIZE
 from timbrebench.datasets.starnet.options import Options as StarNetOptions
@@ -51,7 +54,7 @@ DATASETS = [
         "half-minute excerpts of recordings; the classical ones by default",
         f"{_HERE}.gtzan.dataset:Gtzan",
         gtzan.Options,
-        source=gtzan.SOURCE.page,
+        source=gtzan.PAGE,
         licence=gtzan.LICENCE,
         citation=gtzan.CITATION,
         size="1.2 GB to download",
@@ -71,7 +74,7 @@ DATASETS = [
         "piano performances with their MIDI, which other instruments may play: pairs",
         f"{_HERE}.maestro:Maestro",
         maestro.Options,
-        source=maestro.SOURCE.page,
+        source=maestro.PAGE,
         licence=maestro.LICENCE,
         citation=maestro.CITATION,
         size="200 hours",
@@ -81,7 +84,7 @@ DATASETS = [
         "Carnatic concerts: the ensemble, or each musician",
         f"{_HERE}.saraga:Saraga",
         saraga.Options,
-        source=saraga.SOURCE.page,
+        source=saraga.PAGE,
         licence=saraga.LICENCE,
         citation=saraga.CITATION,
         size="249 recordings",

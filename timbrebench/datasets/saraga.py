@@ -14,24 +14,20 @@ URL          https://zenodo.org/records/4301737
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from timbrebench.core.interfaces import Dataset, Progress
-from timbrebench.core.options import option
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.indexed.corpus import Entry, by_unit, generation, index_corpus
 from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
-from timbrebench.datasets.indexed.options import index_option
+from timbrebench.datasets.indexed.saraga_options import LICENCE, PAGE, Options
 
-LICENCE = "CC BY-NC-SA 4.0"
-CITATION = "Bozkurt et al., Saraga: research datasets of Indian Art Music, 2018"
 SOURCE = Source(
     name="saraga",
     mirdata="saraga_carnatic",
     marker="saraga1.5_carnatic",
     remotes=("all",),
-    page="https://zenodo.org/records/4301737",
+    page=PAGE,
 )
 _ENSEMBLE = {"carnatic": "audio-mix"}  # instrument → kind of file in the index
 _STEMS = {
@@ -41,14 +37,6 @@ _STEMS = {
     "mridangam_left": "audio-mridangam-left",
     "mridangam_right": "audio-mridangam-right",
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """Which recordings."""
-
-    stems: bool = option(False, "each musician's own track in place of the whole ensemble")
-    index: str | None = index_option()
 
 
 class Saraga(Dataset):

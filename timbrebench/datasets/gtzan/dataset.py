@@ -18,18 +18,16 @@ from itertools import permutations
 from timbrebench.core.interfaces import Dataset, Progress
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.gtzan.faults import published_split
-from timbrebench.datasets.gtzan.options import Options
+from timbrebench.datasets.gtzan.options import LICENCE, PAGE, Options
 from timbrebench.datasets.indexed.corpus import Entry, generation, index_corpus
 from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
 
-LICENCE = "none stated; commercial recordings, for research"
-CITATION = "Tzanetakis & Cook, Musical genre classification of audio signals, IEEE TSAP 2002"
 SOURCE = Source(
     name="gtzan",
     mirdata="gtzan_genre",
     marker="gtzan_genre/genres",
     remotes=("all",),
-    page="http://opihi.cs.uvic.ca/sound/genres.tar.gz",
+    page=PAGE,
 )
 _KINDS = ("audio",)
 _FAULTY = "a repeat, distorted or mislabelled (Kereliuk, Sturm & Larsen 2015)"

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from timbrebench.core.options import option
 from timbrebench.datasets.indexed.options import index_option
 
+LICENCE = "none stated; commercial recordings, for research"
+CITATION = "Tzanetakis & Cook, Musical genre classification of audio signals, IEEE TSAP 2002"
+PAGE = "http://opihi.cs.uvic.ca/sound/genres.tar.gz"
 GENRES = (
     *("blues", "classical", "country", "disco", "hiphop"),
     *("jazz", "metal", "pop", "reggae", "rock"),

@@ -14,11 +14,11 @@ from timbrebench.core import files
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Progress
 from timbrebench.datasets.sampling import fonts
+from timbrebench.datasets.sampling.midi_options import LONGEST
 from timbrebench.datasets.sampling.score import SHORTEST, Note, within
 
 RING = 1.0  # seconds left at the end for the last notes
 LONGEST_NOTE = 30.0  # seconds: what is held longer is released
-LONGEST = 7200.0  # seconds of a piece
 _MOST_NOTES = 200_000
 _MOST_BYTES = 8 << 20  # of a file
 _FACTS = "piece.json"
