@@ -3,17 +3,16 @@ all cells are done, none is trained twice to its end, and the scores are those o
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ray_clusters import three_nodes
 
 from timbrebench.testing import tiny_corpus
 
@@ -38,20 +37,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # names of sockets have to be short
-    (Path(folder) / "ray").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_TMPDIR", folder)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        from ray.cluster_utils import Cluster
-
-        made = Cluster()
-        made.add_node(num_cpus=1, include_dashboard=False)
-        for _ in range(2):
-            made.add_node(num_cpus=1)
+    with three_nodes(1, 1) as made:
         yield made
-        made.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def start(data: Path, out: Path, *words: str) -> "subprocess.Popen[str]":

@@ -18,10 +18,10 @@ from killed_runs import (
     read_only,
     results,
     small_disk,
+    undisturbed,
 )
 
 from timbrebench.core import files
-from timbrebench.testing import tiny_corpus
 
 pytestmark = pytest.mark.acceptance
 
@@ -44,12 +44,7 @@ FULL = [
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    folder = tmp_path_factory.mktemp("whole")
-    tiny_corpus(folder / "data", seconds=1.5)
-    runs = Runs(folder / "data", folder / "run", tuple(WORDS))
-    code, told = runs.run()
-    assert code == 0, told
-    return runs
+    return undisturbed(tmp_path_factory.mktemp("whole"), WORDS)
 
 
 def test_a_full_disk_costs_one_line_and_nothing_else(whole: Runs, tmp_path: Path) -> None:

@@ -10,9 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from killed_runs import Point, Runs, finished, half_files, lost_checkpoints, parts, results
-
-from timbrebench.testing import tiny_corpus
+from killed_runs import (
+    Point,
+    Runs,
+    finished,
+    half_files,
+    lost_checkpoints,
+    parts,
+    results,
+    undisturbed,
+)
 
 pytestmark = pytest.mark.acceptance
 
@@ -85,12 +92,7 @@ def chain(runs: Runs, moments: list[Point] | list[float]) -> Counter[str]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    folder = tmp_path_factory.mktemp("whole")
-    tiny_corpus(folder / "data", seconds=1.5)
-    runs = Runs(folder / "data", folder / "run", tuple(WORDS))
-    code, told = runs.run()
-    assert code == 0, told
-    return runs
+    return undisturbed(tmp_path_factory.mktemp("whole"), WORDS)
 
 
 @pytest.fixture(scope="module")

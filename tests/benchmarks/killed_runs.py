@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import soundfile
 
 from timbrebench.core import files
 from timbrebench.core.training import load_checkpoint
+from timbrebench.testing import tiny_corpus
 
 HOOK = Path(__file__).parents[1] / "data" / "kills"
 PARTS = ".part-*"  # what half-written files are called
@@ -102,6 +103,15 @@ class Runs:
         """In a process group of its own; workers have sessions of theirs, and die with it."""
         out, how = subprocess.PIPE, {"text": True, "start_new_session": True}
         return subprocess.Popen(self.command, stdout=out, stderr=subprocess.STDOUT, **how)
+
+
+def undisturbed(folder: Path, words: Sequence[str]) -> Runs:
+    """A corpus, and a run of it that nothing disturbed: what others are held against."""
+    tiny_corpus(folder / "data", seconds=1.5)
+    runs = Runs(folder / "data", folder / "run", tuple(words))
+    code, told = runs.run()
+    assert code == 0, told
+    return runs
 
 
 def wait_for(folder: Path, pattern: str, seconds: float = 120) -> Path:

@@ -2,10 +2,8 @@
 costs time only."""
 
 import os
-import shutil
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray_clusters import three_nodes
 
 from timbrebench.benchmarks.executors import process, ray_link
 from timbrebench.benchmarks.executors.local import LocalExecutor
@@ -32,21 +31,8 @@ Heard = list[tuple[str, Mapping[str, Any]]]
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head that takes no jobs, and two nodes of two cores and a GPU that exists by name only."""
-    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # names of sockets have to be short
-    (Path(folder) / "ray").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_TMPDIR", folder)
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
-        from ray.cluster_utils import Cluster
-
-        made = Cluster()
-        made.add_node(num_cpus=0, include_dashboard=False)
-        for _ in range(2):
-            made.add_node(num_cpus=2, num_gpus=1)
+    with three_nodes(0, 2, str(HERE), num_gpus=1) as made:
         yield made
-        made.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

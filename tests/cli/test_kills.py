@@ -13,11 +13,11 @@ from killed_runs import (
     read_only,
     results,
     small_disk,
+    undisturbed,
     wait_for,
 )
 
 from timbrebench.core import files
-from timbrebench.testing import tiny_corpus
 
 # A palette that trains in seconds.
 WORDS = (
@@ -34,12 +34,7 @@ POINTS = [
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    folder = tmp_path_factory.mktemp("whole")
-    tiny_corpus(folder / "data", seconds=1.5)
-    runs = Runs(folder / "data", folder / "run", tuple(WORDS))
-    code, told = runs.run()
-    assert code == 0, told
-    return runs
+    return undisturbed(tmp_path_factory.mktemp("whole"), WORDS)
 
 
 def test_a_stopped_run_ends_with_the_scores_of_one_never_stopped(

@@ -268,8 +268,8 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
             basis = _basis(session, store, data["stages"])
             record = Estimator(session, store, folder, events, basis).run()
         memory["estimate"] = judged(way, data["memory"], enforced, memory["estimate"])
-        outcome = _outcome(record, memory, data["stages"], store)
-        outcome["shared"] = outcome["shared"] or job.get("shared", False)
+        shared = job.get("shared", False)
+        outcome = _outcome(record, memory, data["stages"], store, shared)
         files.write_json(folder / "outcome.json", outcome)
     (folder / PARTIAL).unlink(missing_ok=True)
     events.enter("score")
@@ -292,9 +292,14 @@ def _basis(session: Any, store: Any, stages: Mapping[str, str]) -> str:
 
 
 def _outcome(
-    record: Mapping[str, Any], memory: Mapping[str, Any], stages: Mapping[str, str], store: Any
+    record: Mapping[str, Any],
+    memory: Mapping[str, Any],
+    stages: Mapping[str, str],
+    store: Any,
+    shared: bool,
 ) -> dict[str, Any]:
-    """Times, memory and sizes of a cell: its estimates' and its stages' sums."""
+    """Times, memory and sizes of a cell: its estimates' and its stages' sums, and whether any of
+    its times was taken beside other jobs."""
     made = [i for i in record["items"] if i["status"] == "ok"]
     trained = [files.read_json(store.model(key) / "stage.json") for key in stages.values()]
     total = {
@@ -322,7 +327,7 @@ def _outcome(
         "chosen": record["chosen"],
         "choosing_seconds": record["choosing_seconds"],
         "phases": phases,
-        "shared": any(s.get("shared") for s in trained),
+        "shared": shared or any(s.get("shared") for s in trained),
     }
 
 
