@@ -7,17 +7,19 @@ methods that train the same network share one trace.
 import json
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from timbrebench.core import files
-from timbrebench.core.footprint import sampling_peak, step_flops, training_peak
+from timbrebench.core.footprint import has_batch_norm, sampling_peak, step_flops, training_peak
 from timbrebench.core.interfaces import Stage
 from timbrebench.core.ways import Way
 
-_known: dict[Hashable, int] = {}  # of all cells that a worker plans
+T = TypeVar("T")
+
+_known: dict[Hashable, Any] = {}  # of all cells that a worker plans
 
 
 class Costs:
@@ -36,24 +38,26 @@ class Costs:
         key = ("training", self.precision, way, *map(self.kind, (stage, *depends)))
         return _once(key, lambda: training_peak(stage, way, self.precision, depends))
 
+    def batch_norm(self, stage: Stage) -> bool:
+        """See :func:`timbrebench.core.footprint.has_batch_norm`."""
+        return _once(("batch norm", self.kind(stage)), lambda: has_batch_norm(stage))
+
     def sampling_peak(self, stages: Sequence[Stage], slices: int) -> int:
         """Bytes; see :func:`timbrebench.core.footprint.sampling_peak`."""
         key = ("sampling", self.precision, slices, *map(self.kind, stages))
         return _once(key, lambda: sampling_peak(stages, slices, self.precision))
 
     def kind(self, stage: Stage) -> str:
-        """Equal for stages of one class, recipe and config but for the names of instruments, whose
-        networks and specimens have equal shapes: these cost the same."""
+        """Equal for stages that are alike, and whose networks and specimens have equal shapes:
+        these cost the same."""
         if stage not in self.kinds:
-            self.kinds[stage] = files.digest(
-                [
-                    f"{type(stage).__module__}:{type(stage).__qualname__}",
-                    self._unnamed(stage.config),
-                    asdict(stage.recipe),
-                    _shapes(stage),
-                ]
-            )
+            self.kinds[stage] = files.digest([self.likeness(stage), _shapes(stage)])
         return self.kinds[stage]
+
+    def likeness(self, stage: Stage) -> str:
+        """Equal for stages of one class, recipe and config but for the names of instruments."""
+        name = f"{type(stage).__module__}:{type(stage).__qualname__}"
+        return files.digest([name, self._unnamed(stage.config), asdict(stage.recipe)])
 
     def _unnamed(self, config: Any) -> Any:
         """A config with the number of an instrument, by appearance, where its name stood."""
@@ -71,10 +75,10 @@ class Costs:
         return walk(json.loads(json.dumps(config)))
 
 
-def _once(key: Hashable, trace: Callable[[], int]) -> int:
+def _once(key: Hashable, trace: Callable[[], T]) -> T:
     if key not in _known:
         _known[key] = trace()
-    return _known[key]
+    return cast(T, _known[key])
 
 
 def _shapes(stage: Stage) -> list[Any]:

@@ -14,7 +14,6 @@ from timbrebench.benchmarks.references import References
 from timbrebench.core import corpora, files
 from timbrebench.core.augment import augmented
 from timbrebench.core.errors import BenchError
-from timbrebench.core.footprint import has_batch_norm
 from timbrebench.core.interfaces import Dataset, Method, Stage, Trained
 from timbrebench.core.manifest import Entry, code_of_modules
 from timbrebench.core.mel import PRESETS
@@ -153,7 +152,7 @@ class Session:
                 return self.costs.training_peak(stage, way, depends)
 
             way, planned = fitting(peak, batch, allowed, stage.name)
-        return {**asdict(way), "planned_bytes": planned, "batch_norm": has_batch_norm(stage)}
+        return {**asdict(way), "planned_bytes": planned, "batch_norm": self.costs.batch_norm(stage)}
 
     def _sampling(self, allowed: Allowance | None) -> dict[str, Any]:
         """Slices that a network is given at once, within what is allowed."""

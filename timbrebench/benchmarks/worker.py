@@ -163,22 +163,14 @@ def survey(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """The stages of cells: costs by tracing, whole steps, keys."""
-    from timbrebench.benchmarks.session import Session
-    from timbrebench.core.ways import NeedsMore
+    from timbrebench.benchmarks.resolving import resolved
 
     events.enter("resolve")
+    asked = job["data"]["cells"]
     cells: dict[str, Any] = {}
-    for key, cell in job["data"]["cells"].items():
-        try:
-            cells[key] = Session(cell).plan(job["data"]["memory"])
-        except NeedsMore as error:
-            cells[key] = {"error": str(error), "status": "impossible"}
-        except Exception as error:  # of one method: the others' plans stand
-            traceback.print_exc()
-            cells[key] = {"error": one_line(error)}
-        events(
-            {"event": "progress", "what": "plan", "share": len(cells) / len(job["data"]["cells"])}
-        )
+    for answers in resolved(asked, job["data"]["memory"]):
+        cells |= answers
+        events({"event": "progress", "what": "plan", "share": len(cells) / len(asked)})
     return {"cells": cells}
 
 

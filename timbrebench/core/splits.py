@@ -15,28 +15,36 @@ _FORMS = "Write all, seed=N or valid=TRACK,…;test=TRACK,… (the rest trains).
 def assign(
     track_ids: Iterable[str], seed: int = 0, valid: float = 0.1, test: float = 0.1
 ) -> dict[str, str]:
-    """Track → split: quotas of a seeded order of hashed names.
+    """Track → split, by where the seeded hash of its name falls: another track changes nothing.
 
     A share above 0 gets at least one track where there are three or more; of two tracks one
-    trains and one tests, a single one trains.
+    trains and one tests, a single one trains. So in a small corpus the tracks next in order stand
+    in for a split that none fell into, until one does.
     """
-    order = sorted(set(track_ids), key=lambda id: (seed_of("split", seed, id), id))
-    spare = len(order) - 1  # one always trains
-    tests = min(_quota(len(order), test), spare)
-    valids = min(_quota(len(order), valid), spare - tests)
+    places = sorted((_place(seed, id), id) for id in set(track_ids))
+    spare = len(places) - 1  # one always trains
+    tests = min(_count(places, 0.0, test), spare - (valid > 0 and spare > 1))
+    valids = min(_count(places[tests:], test, test + valid), spare - tests)
     splits = ["test"] * tests + ["valid"] * valids
-    splits += ["train"] * (len(order) - len(splits))
-    return dict(zip(order, splits, strict=True))
+    splits += ["train"] * (len(places) - len(splits))
+    return {id: split for (_, id), split in zip(places, splits, strict=True)}
 
 
-def _quota(tracks: int, share: float) -> int:
-    return max(1, round(tracks * share)) if share > 0 else 0
+def _place(seed: int, track_id: str) -> float:
+    """0 to 1."""
+    return seed_of("split", seed, track_id) / 2**64
+
+
+def _count(places: Sequence[tuple[float, str]], low: float, high: float) -> int:
+    """Of the tracks from the first on that lie below ``high``; one at least, for any share."""
+    below = sum(place < high for place, _ in places)
+    return max(1, below) if high > low else 0
 
 
 def assign_tracks(
     tracks: Sequence[Track], seed: int = 0, valid: float = 0.1, test: float = 0.1
 ) -> dict[str, str]:
-    """As :func:`assign`, with quotas for each instrument's tracks where these are unpaired."""
+    """As :func:`assign`, for each instrument's tracks apart where these are unpaired."""
     strata: dict[str, list[str]] = defaultdict(list)
     for track in tracks:
         strata["" if len(track.stems) > 1 else next(iter(track.stems), "")].append(track.id)
@@ -68,7 +76,7 @@ def apply_split(corpus: Corpus, text: str) -> Corpus:
 def parse_split(text: str, tracks: Sequence[Track]) -> dict[str, str]:
     """Track → split, as ``--split`` says.
 
-    ``all``: every track tests. ``seed=N``: quotas in another order. ``valid=A,B;test=C``: these,
+    ``all``: every track tests. ``seed=N``: the shares of another hash. ``valid=A,B;test=C``: these,
     and the rest trains; with ``train=…`` too, tracks that are not named are left out.
     """
     if text == "all":
