@@ -171,7 +171,8 @@ def test_methods_that_fail_in_training_end_alone(
     out = tmp_path / "run"
     code, told = run(
         data, out, "--methods", "crashes,dies,hangs,copy", "--no-controls", "--steps", "20",
-        "--tasks", "bell:bow", "--stall", "15", env=strangers,
+        "--tasks", "bell:bow", "--metrics", "level_error_db", "--stall", "15", "--jobs", "3",
+        env=strangers,
     )  # fmt: skip
     assert code == 1
     assert statuses(out) == {
@@ -212,7 +213,7 @@ def test_a_breach_of_the_memory_budget_is_backed_off_from_and_told(
 def test_what_fits_no_way_says_what_it_needs(data: Path, tmp_path: Path) -> None:
     code, told = run(
         data, tmp_path / "run", "--methods", "palette", "--no-controls", "--tasks", "bell:bow",
-        "--gpu-memory", "33MiB",
+        "-o", "palette.widths=8/8/16", "-o", "palette.blocks=1", "--gpu-memory", "33MiB",
     )  # fmt: skip
     assert code == 2
     assert "impossible" in told and "bell:bow does not fit: needs at least" in told

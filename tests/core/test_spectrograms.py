@@ -1,5 +1,7 @@
 """Spectrograms as pictures: those of librosa, and audio of them as good as Griffin-Lim's."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import librosa
@@ -98,11 +100,15 @@ def test_cropped_pictures_without_a_level_are_audio_too() -> None:
     assert np.abs(made).max() == pytest.approx(0.5, abs=1e-3)
 
 
-@pytest.mark.parametrize("wrong", ["size", "colour", "text", "huge"])
+@pytest.mark.parametrize("wrong", ["size", "colour", "text", "huge", "bomb"])
 def test_what_is_no_such_picture_is_told(tmp_path: Path, wrong: str) -> None:
     path = tmp_path / "a.png"
     if wrong == "text":
         path.write_text("no picture")
+    elif wrong == "bomb":  # 60 bytes that claim to be 10 gigapixels
+        header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+        checked = struct.pack(">I", zlib.crc32(header))
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + checked)
     elif wrong == "huge":
         Image.fromarray(np.zeros((128, 5000), np.uint8)).save(path)
     elif wrong == "colour":

@@ -79,6 +79,19 @@ def test_unpaired_tracks_have_shares_for_each_instrument() -> None:
     assert piano == assign(piano)
 
 
+def test_all_tracks_of_a_player_are_in_one_split_whatever_the_seed() -> None:
+    names = [f"{player}-{n}" for player in range(6) for n in range(10)]
+    given = tuple(Track(n, {"a": Path(n)}, unit=n.partition("-")[0]) for n in names)
+    some = Corpus("some", given, {}, "base", notes={"split": "by player"})
+    for seed in range(20):
+        found = apply_split(some, f"seed={seed}")
+        assert len({(t.unit, t.split) for t in found.tracks}) == 6
+        assert {t.split for t in found.tracks} == {"train", "valid", "test"}
+        assert found.notes["split"] == f"--split seed={seed}"
+    by_track = apply_split(some, "test=0-0").notes["split"]
+    assert by_track.startswith("--split test=0-0, by track")
+
+
 def test_named_tracks_and_the_rest_trains() -> None:
     splits = parse_split("valid=000, 001;test=002", tracks(IDS))
     assert Counter(splits.values()) == {"train": 7, "valid": 2, "test": 1}

@@ -59,11 +59,11 @@ def test_the_classical_ones_are_split_as_published(shelf) -> None:
     assert [t.name for t in corpus.groups["generate"]] == ["generate:classical"]
 
 
-def test_faults_can_be_kept_and_then_quotas_split(shelf) -> None:
+def test_faults_can_be_kept_and_then_hashes_split(shelf) -> None:
     corpus = corpus_of(place(shelf, *CLASSICAL), faults="kept")
     assert {t.id for t in corpus.tracks} == set(CLASSICAL)
     assert {t.split for t in corpus.tracks} == {"train", "valid", "test"}
-    assert corpus.notes["split"].startswith("quotas")
+    assert corpus.notes["split"].startswith("by the hashes")
 
 
 def test_all_genres_offer_conversions_between_them(shelf) -> None:

@@ -57,4 +57,4 @@ def test_the_real_clip_loads(data_root: Path, cache: Path) -> None:
     (track,) = corpus.tracks
     assert (track.id, track.split, corpus.rate) == ("03_BN3-119-G_solo", "train", 44100)
     assert corpus.load(track.id, "acoustic_guitar", 44100).seconds == pytest.approx(2.0)
-    assert corpus.notes["split"] == "by player, in quotas"
+    assert corpus.notes["split"] == "by player, by the hash of its name"

@@ -49,11 +49,11 @@ def test_the_split_is_the_published_one(root: Path) -> None:
     assert len(notes_of(corpus, "2008/a", "piano") or ()) == 4
 
 
-def test_without_the_metadata_quotas_split_and_say_so(root: Path) -> None:
+def test_without_the_metadata_hashes_split_and_say_so(root: Path) -> None:
     (root / "maestro" / METADATA).unlink()
     corpus = Maestro(Options(), root).corpus()
     assert {t.split for t in corpus.tracks} == {"train", "valid", "test"}
-    assert "quotas" in corpus.notes["split"]
+    assert "hashes" in corpus.notes["split"]
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "[]", '[{"midi_filename": "2008/a.midi"}]'])

@@ -1,5 +1,6 @@
 """Any folder of MIDI files: who plays, how long, the pedal, and what is left out."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import numpy as np
 import pretty_midi
 import pytest
 
+from timbrebench.benchmarks.environment import describe_corpus
 from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.files import read_json, write_json
 from timbrebench.core.notes import notes_of
 from timbrebench.datasets.midi import Midi, Options
 from timbrebench.datasets.sampling.midi import held
@@ -100,6 +103,14 @@ def test_what_is_malformed_is_told_and_left_out(folder: Path) -> None:
     assert set(left_out) == set(reasons)
     for name, reason in reasons.items():
         assert left_out[name].startswith(reason) and "\n" not in left_out[name]
+
+
+def test_a_name_of_any_bytes_can_be_told(folder: Path, tmp_path: Path) -> None:
+    (folder / os.fsdecode(b"caf\xe9.mid")).write_text("no MIDI")
+    card = describe_corpus(dataset(folder).corpus())
+    write_json(tmp_path / "card.json", card)
+    assert read_json(tmp_path / "card.json") == card
+    assert "caf\\udce9.mid" in card["notes"]["left_out"]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_the_original_with_its_test_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "starnet-test"])
-def test_one_folder_alone_is_split_by_quotas(tmp_path: Path, folder: str) -> None:
+def test_one_folder_alone_is_split_by_hash(tmp_path: Path, folder: str) -> None:
     pieces(tmp_path / "some" / folder, 5, rate=16000, channels=1)
     corpus = corpus_of(tmp_path / "some")
     space = "test/" if folder else ""

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,17 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
         "tracks": dict(Counter(t.split for t in corpus.tracks)),
         "seconds": round(sum(t.seconds for t in corpus.tracks), 1),
         "instruments": list(corpus.instruments),
-        "notes": dict(corpus.notes),
+        "notes": _plain(corpus.notes),
     }
+
+
+def _plain(value: Any) -> Any:
+    """With escapes for what is no text: a file's name may be any bytes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_plain(name): _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _version(name: str) -> str | None:

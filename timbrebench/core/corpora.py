@@ -22,6 +22,7 @@ def to_json(corpus: Corpus) -> dict[str, Any]:
                 "seconds": t.seconds,
                 "score": str(t.score) if t.score else None,
                 "parts": dict(t.parts),
+                "unit": t.unit,
                 "shift": t.shift,
                 "gain_db": t.gain_db,
             }
@@ -39,6 +40,7 @@ def from_json(data: Mapping[str, Any]) -> Corpus:
             t["seconds"],
             Path(t["score"]) if t["score"] else None,
             t["parts"],
+            t["unit"],
             t["shift"],
             t["gain_db"],
         )

@@ -1,6 +1,7 @@
 """Arrays in files that are mapped into memory: read where they are used, and never loaded whole."""
 
 import contextlib
+import io
 import itertools
 import mmap
 import os
@@ -71,7 +72,7 @@ Place = np.ndarray | _Kept
 
 def _spilled(arrays: Iterable[np.ndarray]) -> tuple[list[Place], mmap.mmap | None]:
     places: list[Place] = []
-    with tempfile.TemporaryFile(dir=_folder()) as file:
+    with tempfile.TemporaryFile(dir=_folder(), buffering=0) as file:
         for array in arrays:
             places.append(_written(file, array) or array)
         return places, map_of(file) if file.seek(0, os.SEEK_END) else None
@@ -86,15 +87,20 @@ def _follow(places: Sequence[_Kept]) -> bool:
     return all(a.offset + a.size == b.offset for a, b in itertools.pairwise(places))
 
 
-def _written(file: IO[bytes], array: np.ndarray) -> _Kept | None:
+def _written(file: io.FileIO, array: np.ndarray) -> _Kept | None:
     values = np.ascontiguousarray(array)
-    with contextlib.suppress(OSError):
-        offset = -(-file.seek(0, os.SEEK_END) // 8) * 8  # of whole numbers, whatever came before
+    if not values.size:
+        return None
+    offset = -(-file.seek(0, os.SEEK_END) // 8) * 8  # of whole numbers, whatever came before
+    left = values.reshape(-1).view(np.uint8).data
+    try:
         file.seek(offset)
-        file.write(values.data)
-        file.flush()
-        return _Kept(offset, values.shape, values.dtype)
-    return None
+        while left:
+            left = left[file.write(left) :]
+    except OSError:  # what has room may still come after it
+        file.truncate(offset)
+        return None
+    return _Kept(offset, values.shape, values.dtype)
 
 
 def _folder() -> Path | None:

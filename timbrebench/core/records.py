@@ -113,6 +113,7 @@ class Track:
     seconds: float = 0.0
     score: Path | None = None  # the written notes, as MIDI, where they are known
     parts: Mapping[str, str] = field(default_factory=dict)  # instrument → part; empty: all the same
+    unit: str = ""  # a player, an artist: all tracks of one are in one split
     # Of a copy of a training track (core.augment): what is done to the audio of its files.
     shift: int = 0  # semitones
     gain_db: float = 0.0

@@ -106,7 +106,8 @@ def read_png(path: Path) -> Chunk:
                 raise BenchError(f"{path.name} is no grey picture of 128 bands, but {told}.")
             values = np.asarray(picture)
             return values, _number(picture.info.get(PEAK))
-    except (OSError, SyntaxError, ValueError) as error:  # PIL's errors of broken files
+    # PIL's errors of broken files, and of those that claim to be a thousand times larger.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BenchError(f"{path.name} cannot be read as PNG ({error}).") from None
 
 

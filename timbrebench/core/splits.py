@@ -9,6 +9,7 @@ from timbrebench.core.files import digest
 from timbrebench.core.records import SPLITS, Corpus, Track
 from timbrebench.core.seeds import seed_of
 
+_LONGEST = 200  # characters of --split in a data card
 _FORMS = "Write all, seed=N or valid=TRACK,…;test=TRACK,… (the rest trains)."
 
 
@@ -44,7 +45,12 @@ def _count(places: Sequence[tuple[float, str]], low: float, high: float) -> int:
 def assign_tracks(
     tracks: Sequence[Track], seed: int = 0, valid: float = 0.1, test: float = 0.1
 ) -> dict[str, str]:
-    """As :func:`assign`, for each instrument's tracks apart where these are unpaired."""
+    """As :func:`assign`: by units, where tracks have any; else for each instrument's tracks apart
+    where these are unpaired."""
+    if any(t.unit for t in tracks):
+        units = {t.id: t.unit or t.id for t in tracks}
+        assigned = assign(units.values(), seed, valid, test)
+        return {id: assigned[unit] for id, unit in units.items()}
     strata: dict[str, list[str]] = defaultdict(list)
     for track in tracks:
         strata["" if len(track.stems) > 1 else next(iter(track.stems), "")].append(track.id)
@@ -70,7 +76,15 @@ def apply_split(corpus: Corpus, text: str) -> Corpus:
         corpus,
         tracks=with_splits(corpus.tracks, splits),
         fingerprint=digest([corpus.fingerprint, splits]),
+        notes={**corpus.notes, "split": _told(text, corpus.tracks)},
     )
+
+
+def _told(text: str, tracks: Sequence[Track]) -> str:
+    """For the data card: what the corpus itself keeps apart may be in two splits now."""
+    whole = text == "all" or (text.startswith("seed=") and any(t.unit for t in tracks))
+    told = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return f"--split {told}" + ("" if whole else ", by track, whatever is told apart otherwise")
 
 
 def parse_split(text: str, tracks: Sequence[Track]) -> dict[str, str]:

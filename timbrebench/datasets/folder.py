@@ -6,7 +6,7 @@ Origin       yours
 Formats      WAV, FLAC, MP3, OGG; any rate and up to 8 channels (mixed to mono). Greyscale
              spectrograms STEM_chunkN.png as `bench data spectrograms` writes them, which `bench
              data prepare folder` makes audio of (core.spectrograms, core.pictured)
-Split        quotas of a seeded order of hashed names (core.splits)
+Split        by the seeded hash of each name (core.splits)
 Pairing      by file name: files called alike in two instruments' folders are one track. Where no
              name is shared, the corpus is unpaired and its tracks are called instrument/name
 """

@@ -5,7 +5,7 @@ Size         360 excerpts of about 30 s: 6 players × 30 lead sheets × (comp, s
                audio_mono-mic.zip  md5 275966d6610ac34999b58426beb119c3
                audio_mono-pickup_mix.zip  md5 aecce79f425a44e2055e46f680e10f6a
 Instruments  acoustic_guitar, by a condenser microphone (or its hexaphonic pickup, mixed to mono)
-Split        none is published; by player (quotas in a seeded order of hashed names): one tests,
+Split        none is published; by player (the seeded hash of each name): one tests,
              one validates, four train. All play the same lead sheets
 Licence      MIT (as mirdata states)
 Citation     Xi et al., GuitarSet: A Dataset for Guitar Transcription, ISMIR 2018

@@ -6,7 +6,7 @@ Size         200 hours; 44.1–48 kHz stereo WAV
                maestro-v2.0.0.zip  md5 7a6c23536ebcf3f50b1f00ac253886a7
 Instruments  piano; with ``renders``, others that play its MIDI by a SoundFont (pairs)
 Split        the published train, validation and test, in maestro-v2.0.0.json: no composition is
-             in two. Where that file is not there: quotas (core.splits)
+             in two. Where that file is not there: by hash (core.splits)
 Licence      CC BY-NC-SA 4.0
 Citation     Hawthorne et al., Enabling Factorized Piano Music Modeling and Generation with the
              MAESTRO Dataset, ICLR 2019
@@ -84,7 +84,9 @@ class Maestro(Dataset):
 
             if official:
                 return official, f"as published ({METADATA})"
-            return assign(t.id for t in tracks), f"quotas, since {METADATA} is not there"
+            return assign(
+                t.id for t in tracks
+            ), f"by the hashes of names, since {METADATA} is not there"
 
         notes = {"licence": LICENCE, "source": SOURCE.page}
         return index_corpus(SOURCE, library, _entries(library), split, generation, notes)

@@ -6,7 +6,7 @@ Origin       yours; rendered on this machine
 Size         as many recordings as files × instruments; mono FLAC, 16 kHz by default
 Instruments  any of General MIDI; each plays all notes of a file but the drums, held by the pedal
 Sound        TimGM6mb.sf2 (GPL-2), carried by pretty_midi; any General MIDI SoundFont by option
-Split        quotas of a seeded order of hashed ids (core.splits)
+Split        by the seeded hash of each id (core.splits)
 Pairing      all recordings of a file are of the same notes
 Licence      that of your files and of your SoundFont
 """

@@ -6,8 +6,8 @@ Size         249 recordings, 168 of them with a track a musician; 44.1 kHz MP3
                saraga1.5_carnatic.zip  md5 e4fcd380b4f6d025964cd16aee00273d
 Instruments  carnatic (the whole ensemble); with ``stems``: vocal, violin, ghatam,
              mridangam_left and mridangam_right, which bleed into each other's microphones
-Split        none is published; by artist, as the folders are named (quotas in a seeded order of
-             hashed names), so that no singer is in two splits
+Split        none is published; by artist, as the folders are named (the seeded hash of each
+             name), so that no singer is in two splits
 Licence      CC BY-NC-SA 4.0
 Citation     Bozkurt et al., Saraga: research datasets of Indian Art Music, 2018
 URL          https://zenodo.org/records/4301737

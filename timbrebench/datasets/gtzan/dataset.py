@@ -5,7 +5,7 @@ Size         1000 excerpts of 30 s, 100 a genre, 22 050 Hz mono WAV; 1.2 GB to d
                genres.tar.gz  md5 5b3d6dddb579ab49814ab86dba69e7c7
 Instruments  none is named: the genre stands for one (``classical``)
 Split        the fault-filtered one of Kereliuk, Sturm & Larsen 2015 (faults.py), which leaves out
-             known repeats, distortions and mislabels; with ``faults=kept`` quotas of all
+             known repeats, distortions and mislabels; with ``faults=kept`` all, by hash
 Licence      none is stated; the recordings are commercial
 Citation     Tzanetakis & Cook, Musical genre classification of audio signals, IEEE TSAP 2002
 Faults       Sturm, The GTZAN dataset: its contents, its faults, arXiv:1306.1461
@@ -53,7 +53,7 @@ class Gtzan(Dataset):
 
     def corpus(self) -> Corpus:
         library = self._library()
-        split = _in_quotas if self.options.faults == "kept" else _as_published
+        split = _by_hash if self.options.faults == "kept" else _as_published
         notes = {"licence": LICENCE, "source": SOURCE.page, "faults": self.options.faults}
         return index_corpus(SOURCE, library, self._entries(library), split, _groups, notes)
 
@@ -74,12 +74,12 @@ def _as_published(
     return published_split(), "fault-filtered (Kereliuk, Sturm & Larsen 2015)"
 
 
-def _in_quotas(
-    tracks: tuple[Track, ...], units: Mapping[str, str]
-) -> tuple[Mapping[str, str], str]:
+def _by_hash(tracks: tuple[Track, ...], units: Mapping[str, str]) -> tuple[Mapping[str, str], str]:
     from timbrebench.core.splits import assign_tracks
 
-    return assign_tracks(tracks), "quotas of all excerpts; artists and repeats may be in two splits"
+    return assign_tracks(
+        tracks
+    ), "by the hashes of all excerpts' names; artists and repeats may be in two splits"
 
 
 def _groups(tracks: tuple[Track, ...]) -> Mapping[str, tuple[Task, ...]]:

@@ -97,7 +97,7 @@ def _tracks(
             score = library.home / entry.score if entry.score else None
             seconds = min(usable[path][0] for path in stems.values())
             parts = {i: part for i, part in entry.parts.items() if i in stems}
-            tracks.append(Track(entry.id, stems, seconds=seconds, score=score, parts=parts))
+            tracks.append(Track(entry.id, stems, "train", seconds, score, parts, unit=entry.unit))
     return tuple(sorted(tracks, key=lambda t: t.id))
 
 
@@ -115,13 +115,12 @@ def _nothing(source: Source, library: Library, named: int, left_out: Mapping[str
 
 
 def by_unit(what: str) -> Callable[[tuple[Track, ...], Mapping[str, str]], tuple[Splits, str]]:
-    """Quotas of a seeded order of hashed units, so that none is in two splits."""
+    """By the hashes of units, so that none is in two splits."""
 
     def split(tracks: tuple[Track, ...], units: Mapping[str, str]) -> tuple[Splits, str]:
-        from timbrebench.core.splits import assign
+        from timbrebench.core.splits import assign_tracks
 
-        assigned = assign(units[t.id] for t in tracks)
-        return {t.id: assigned[units[t.id]] for t in tracks}, f"by {what}, in quotas"
+        return assign_tracks(tracks), f"by {what}, by the hash of its name"
 
     return split
 

@@ -5,7 +5,7 @@ Size         104 pieces of 6 WAV files, 44.1 kHz stereo; 36 GB to download
                starnet_part1.tar.gz  13,982,371,774 bytes  md5 98c7bd811a0840246e1dad7f29c0ffba
                starnet_part2.tar.gz  22,483,006,727 bytes  md5 cc4ed86c96f291adb6869c5d293cb3ce
 Instruments  clarinet, vibraphone and their mixture; strings, piano and their mixture
-Split        the 10-piece test set where it lies beside the parts, else quotas (core.splits)
+Split        the 10-piece test set where it lies beside the parts, else by hash (core.splits)
 Licence      CC BY 4.0
 Pairing      all files NNN.0.wav … NNN.5.wav are of one piece; they differ by a few samples.
              Clarinet and strings play one part, vibraphone and piano the other.
@@ -156,7 +156,7 @@ def _tracks(
 
 
 def _split(tracks: Sequence[Track]) -> dict[str, str]:
-    """The test set tests, where there is anything else to train on; quotas otherwise."""
+    """The test set tests, where there is anything else to train on; otherwise by hash."""
     from timbrebench.core.splits import assign
 
     ids = [t.id for t in tracks]

@@ -5,7 +5,7 @@
 Origin       the addresses of your list (CSV: instrument, title, url)
 Size         at most 30 minutes a recording; 22 050 Hz mono FLAC (79 MB an hour at the most), twice
 Instruments  those of your list
-Split        quotas for each instrument, in a seeded order of hashed names (core.splits)
+Split        for each instrument by the seeded hash of each name (core.splits)
 Pairing      none
 Licence      that of each recording: a list is no permission. See your law and the site's terms
 After        Prioteasa & Stempel-Hauburger 2025: silence under 20 dB trimmed, at most 1800 s, and
