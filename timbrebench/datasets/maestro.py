@@ -84,9 +84,8 @@ class Maestro(Dataset):
 
             if official:
                 return official, f"as published ({METADATA})"
-            return assign(
-                t.id for t in tracks
-            ), f"by the hashes of names, since {METADATA} is not there"
+            told = f"by the hashes of names, since {METADATA} is not there"
+            return assign(t.id for t in tracks), told
 
         notes = {"licence": LICENCE, "source": SOURCE.page}
         return index_corpus(SOURCE, library, _entries(library), split, generation, notes)

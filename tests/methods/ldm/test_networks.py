@@ -1,8 +1,11 @@
 """The corrected networks: what they must not see, and what they must not change."""
 
+import numpy as np
+import pytest
 import torch
 
 from timbrebench.methods.ldm.autoencoder import Autoencoder
+from timbrebench.methods.ldm.latents import CONTEXT, PART, in_parts
 from timbrebench.methods.ldm.style import StyleEncoder
 from timbrebench.methods.ldm.unet import CrossAttention, UNet
 
@@ -16,6 +19,23 @@ def test_a_whole_track_is_encoded_as_its_parts_are():
     torch.testing.assert_close(
         whole[..., 16 + margin : 32 - margin], part[..., margin:-margin], atol=1e-5, rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("frames", [64, 4096, 4100, 9001])
+def test_long_tracks_are_encoded_in_parts_and_come_out_as_whole(frames: int) -> None:
+    torch.manual_seed(0)
+    module, track = Autoencoder(4, 8), np.random.default_rng(0).uniform(-1, 1, (128, frames))
+    longest = []
+
+    def encode(values: np.ndarray) -> np.ndarray:
+        longest.append(values.shape[1])
+        with torch.inference_mode():
+            return module.encode(torch.from_numpy(values)[None, None])[0].numpy()
+
+    values = track.astype(np.float32)
+    found = in_parts(encode, values)
+    assert max(longest) <= PART + 2 * CONTEXT
+    np.testing.assert_allclose(found, encode(values), atol=1e-5)
 
 
 def test_any_length_is_encoded_and_batches_do_not_mix():

@@ -77,9 +77,8 @@ def _as_published(
 def _by_hash(tracks: tuple[Track, ...], units: Mapping[str, str]) -> tuple[Mapping[str, str], str]:
     from timbrebench.core.splits import assign_tracks
 
-    return assign_tracks(
-        tracks
-    ), "by the hashes of all excerpts' names; artists and repeats may be in two splits"
+    told = "by the hashes of all excerpts' names; artists and repeats may be in two splits"
+    return assign_tracks(tracks), told
 
 
 def _groups(tracks: tuple[Track, ...]) -> Mapping[str, tuple[Task, ...]]:

@@ -21,7 +21,7 @@ class Options:
     genre: str = option("classical", "the genre, or all of them", choices=(*GENRES, "all"))
     faults: str = option(
         "left_out",
-        "known repeats and mislabels: left out, by the fault-filtered split; kept, and split by hash",
+        "known repeats and mislabels: left out, by the fault-filtered split; kept, split by hash",
         choices=("left_out", "kept"),
     )
     index: str | None = index_option()

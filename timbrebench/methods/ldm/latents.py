@@ -13,6 +13,8 @@ from timbrebench.core.mapped import on_disk
 from timbrebench.methods.ldm import content, data
 from timbrebench.methods.ldm.autoencoder import SCALE, Autoencoder
 
+PART, CONTEXT = 4096, 256  # frames at once, and those on both sides that a latent may see
+
 
 def encoded(autoencoder: Trained, logs: data.Library, spec: mel.MelSpec) -> data.Library:
     """Log-mels of whole tracks as latents [C, 16, T/8], on disk."""
@@ -20,12 +22,23 @@ def encoded(autoencoder: Trained, logs: data.Library, spec: mel.MelSpec) -> data
     assert isinstance(module, Autoencoder)
     device = next(module.parameters()).device
 
-    def encode(log: np.ndarray) -> np.ndarray:
-        values = torch.from_numpy(data.normalised(log, state, spec.frames)).to(device)
+    def encode(values: np.ndarray) -> np.ndarray:
+        mels = torch.from_numpy(values).to(device)
         with torch.inference_mode():
-            return module.encode(values[None, None])[0].float().cpu().numpy()
+            return module.encode(mels[None, None])[0].float().cpu().numpy()
 
-    return mapped(encode, logs)
+    return mapped(lambda log: in_parts(encode, data.normalised(log, state, spec.frames)), logs)
+
+
+def in_parts(encode: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> np.ndarray:
+    """[C, 16, T/8] of a track [M, T] however long, in the memory of a minute of it."""
+    found = []
+    for start in range(0, values.shape[1], PART):
+        begin = max(start - CONTEXT, 0)
+        latents = encode(values[:, begin : start + PART + CONTEXT])
+        first = (start - begin) // SCALE
+        found.append(latents[..., first : first + PART // SCALE])
+    return np.concatenate(found, axis=-1)
 
 
 def activations(logs: data.Library, spec: mel.MelSpec) -> data.Library:
