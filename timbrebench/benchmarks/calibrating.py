@@ -54,10 +54,11 @@ def _add(times: Times, stages: Sequence[Mapping[str, Any]], outcome: "Outcome") 
 # ---------------------------------------------------------------------------- in a worker
 
 
-def seconds_per_step(
+def timed_steps(
     stage: "Stage", memory: Mapping[str, Any], precision: str, device: str
-) -> float:
-    """Of steps on data of the right shapes, after one that warms up."""
+) -> tuple[float, int]:
+    """Seconds a step, and of how many steps on data of the right shapes, after one that warms
+    up."""
     from timbrebench.core.learner import Learner
 
     batch = {k: v.to(device) for k, v in stage.specimen(stage.recipe.batch_size).items()}
@@ -73,7 +74,7 @@ def seconds_per_step(
     while steps < MOST_STEPS and time.monotonic() - started < LEAST_SECONDS:
         steps += 1
         _step(learner, batch, steps + 1)
-    return (time.monotonic() - started) / steps
+    return (time.monotonic() - started) / steps, steps
 
 
 def _step(learner: Any, batch: "Batch", number: int) -> None:

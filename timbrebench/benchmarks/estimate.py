@@ -22,6 +22,7 @@ from timbrebench.core.memory import is_out_of_memory
 from timbrebench.core.records import Clip, Task, Track
 
 Report = Callable[[Mapping[str, Any]], None]
+Work = list[tuple[Task, Track]]
 PARTIAL = "estimates.partial.json"  # what is made so far; gone when the cell's cost is written
 
 
@@ -45,8 +46,7 @@ class Estimator:
         self.chosen = known["chosen"]
         made = {(item["task"], item["track"]): item for item in known["items"]}
         items = []
-        split = self.cell["score_on"]
-        work = [(t, i) for t in self.session.tasks for i in items_of(t, self.corpus, split)]
+        work = self.work()
         for number, (task, track) in enumerate(work):
             place = (task.name, track.id)
             item = made[place] if place in made else self._item(task, track)
@@ -66,6 +66,17 @@ class Estimator:
         }
         files.write_json(self.folder / "estimates.json", record)
         return record
+
+    def work(self) -> Work:
+        """The items of each task, one task after the other."""
+        split = self.cell["score_on"]
+        return [(t, i) for t in self.session.tasks for i in items_of(t, self.corpus, split)]
+
+    def again(self, task: Task, track: Track) -> dict[str, float]:
+        """The times of an item that is made and not kept, and the seconds of its audio."""
+        times = {"infer_seconds": 0.0, "vocoder_seconds": 0.0}
+        clips = self._estimates(task, track, times)
+        return {**times, "audio_seconds": sum(clip.seconds for clip in clips)}
 
     def _known(self) -> dict[str, Any]:
         """What a killed evaluation chose and made with the same networks; else what is chosen

@@ -13,7 +13,7 @@ class Job:
     """One worker process. ``needs`` are keys of jobs that must have ended well before."""
 
     key: str
-    kind: str  # index | device | prepare | resolve | calibrate | train | evaluate | compare
+    kind: str  # index | device | prepare | resolve | calibrate | train | evaluate | time | compare
     label: str  # for people
     folder: Path  # holds its log, and its answer as KIND.json
     data: dict[str, Any]  # JSON-able
@@ -24,6 +24,7 @@ class Job:
     stall: float = 600.0  # seconds without a sign of life
     # What its data becomes, one after the other, where it runs out of memory.
     lower: tuple[Mapping[str, Any], ...] = ()
+    alone: bool = False  # nothing else of the run beside it: it times
 
     def lowered(self) -> "Job | None":
         """The same job a notch lower; None where there is none."""

@@ -21,10 +21,13 @@ from timbrebench.benchmarks.store import (
     read_or_none,
     write_scores,
 )
+from timbrebench.benchmarks.timing import ask_cost, stages_to_time, to_time
 from timbrebench.benchmarks.tracing import stage_plans
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
 from timbrebench.core.overlap import AT_ONCE
+
+ON_DEVICE = ("train", "evaluate", "calibrate", "time")  # where there is a GPU, they compute on it
 
 
 class Executor(Protocol):
@@ -82,7 +85,8 @@ class Runner:
         self.sampling: dict[str, dict[str, Any]] = {}  # cell key → slices at once
         self.memory = memory_limits(limits, plan.config.device)
         self.broken: dict[str, Outcome] = {}  # cell key → why it could not be planned
-        self.cells = {f"cell:{c.key}": c for c in plan.cells}  # by job key
+        self.cells = {f"{job}:{c.key}": c for c in plan.cells for job in ("cell", "time")}
+        self.untimed: dict[str, Cell] = {}  # whose times were taken beside other jobs
         self.asked = [files.digest(metric_record(m)) for m in plan.metrics]
         self.models = VerifiedModels.of(store)
         self.card: dict[str, Any] = {}  # what was heard of the data
@@ -99,6 +103,8 @@ class Runner:
             self._trace()
             if not self.result.interrupted:
                 self._work(self._jobs())
+            if not self.result.interrupted:
+                self._work(self._time_jobs())
             self._finish()
         return self.result
 
@@ -222,7 +228,7 @@ class Runner:
         return self._job(stage["key"], "train", label, folder, data, needs, lower)
 
     def _evaluate_job(self, cell: Cell, record: dict[str, Any]) -> Job:
-        stages = {s["name"]: s["key"] for s in self.stages.get(cell.key, [])}
+        stages = self._keys(cell)
         metrics = [metric_record(m) for m in self.plan.metrics]
         sampling = self.sampling.get(cell.key, {"slices": AT_ONCE, "planned_bytes": None})
         data = {
@@ -237,6 +243,33 @@ class Runner:
         folder = self.store.cell(cell.key)
         needs = tuple(stages.values())
         return self._job(f"cell:{cell.key}", "evaluate", label, folder, data, needs, lower)
+
+    def _time_jobs(self) -> list[Job]:
+        """For each cell whose cost is asked for and whose times were taken beside other jobs: its
+        steps, then its items, with nothing beside them."""
+        if not self.untimed or not ask_cost(self.plan.metrics):
+            return []
+        return [job for cell in self.untimed.values() for job in self._times_of(cell)]
+
+    def _times_of(self, cell: Cell) -> list[Job]:
+        keys, label, folder = self._keys(cell), cell.method.label, self.store.cell(cell.key)
+        stages = stages_to_time(self.store, list(keys.values()), cell.budget.kind)
+        record, memory = describe(cell, self.plan.config), self.memory.record
+        both = {"cell": record, "memory": memory}
+        steps = f"steps:{cell.key}"
+        jobs = []
+        if stages:
+            data = {**both, "stages": stages}
+            jobs.append(self._job(steps, "calibrate", f"{label} · time steps", folder, data))
+        metrics = [metric_record(m) for m in self.plan.metrics]
+        data = {**both, "stages": keys, "timed_stages": stages, "metrics": metrics}
+        needs = (steps,) if stages else ()
+        jobs.append(self._job(f"time:{cell.key}", "time", f"{label} · time", folder, data, needs))
+        return [dataclasses.replace(job, alone=True) for job in jobs]
+
+    def _keys(self, cell: Cell) -> dict[str, str]:
+        """The cell's stages: name → key."""
+        return {s["name"]: s["key"] for s in self.stages.get(cell.key, [])}
 
     def _job(
         self,
@@ -255,7 +288,7 @@ class Runner:
             folder,
             data,
             needs,
-            gpus=int(kind in ("train", "evaluate") and self.plan.config.device != "cpu"),
+            gpus=int(kind in ON_DEVICE and self.plan.config.device != "cpu"),
             deadline=self.limits.deadline,
             stall=self.limits.stall,
             lower=tuple(lower),
@@ -279,6 +312,8 @@ class Runner:
     def _record(self, job: Job, outcome: Outcome) -> None:
         if job.kind == "evaluate":
             self._write_result(self.cells[job.key], outcome)
+        elif job.kind == "time":
+            self._write_times(self.cells[job.key], outcome)
         self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
 
     def _write_result(self, cell: Cell, outcome: Outcome) -> None:
@@ -291,9 +326,7 @@ class Runner:
             "phase": outcome.phase,
             "reason": outcome.reason,
             "log_tail": outcome.log_tail,
-            "outcome": answer.get("outcome", {}),
-            "failed_items": answer.get("failed_items", 0),
-            "scores": answer.get("scores", []),
+            **_answered(answer),
             "metrics": self.asked,
         }
         folder = self.store.cell(cell.key)
@@ -301,7 +334,21 @@ class Runner:
             self._write_cell(cell, describe(cell, self.plan.config))
         self._write_if_other(folder / "result.json", result)
 
+    def _write_times(self, cell: Cell, outcome: Outcome) -> None:
+        """The figures that were taken alone. Where that failed the cell stays as it is, and says
+        why; where it was stopped the next run does it."""
+        folder, result = self.store.cell(cell.key), self._old_result(cell)
+        if outcome.status == "ok":
+            self._write_if_other(folder / "result.json", result | _answered(outcome.answer))
+        elif outcome.status in ("failed", "oom", "timeout"):
+            why = outcome.reason or outcome.status
+            known = result["outcome"] | {"timed": {"failed": f"{outcome.status}: {why}"}}
+            files.write_json(folder / "outcome.json", known)
+            self._write_if_other(folder / "result.json", result | {"outcome": known})
+
     def _note(self, cell: Cell, status: str, answer: Mapping[str, Any]) -> None:
+        if to_time(status, answer.get("outcome", {})):
+            self.untimed[cell.key] = cell
         self.result.statuses[cell.key] = status
         self.result.failed_items += answer.get("failed_items", 0)
 
@@ -393,3 +440,12 @@ class Runner:
         shown = [k for k in parts.get(self.part.name, []) if k in cells.values() and k not in new]
         own = [*shown, *new]  # of two cells of one label the last is the one that is meant
         return {**self.part.suite, "parts": parts | {self.part.name: own}}
+
+
+def _answered(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result keeps of the answer of its cell's worker."""
+    return {
+        "outcome": answer.get("outcome", {}),
+        "failed_items": answer.get("failed_items", 0),
+        "scores": answer.get("scores", []),
+    }

@@ -32,7 +32,8 @@ class Scorer:
         self.items: list[dict[str, Any]] = []
 
     def run(self, metrics: Sequence[Mapping[str, Any]], outcome: Mapping[str, Any]) -> list[str]:
-        """Names of the score files, each written unless it is there already."""
+        """Names of the score files, each written unless it is there already. What a cell cost is
+        written again where its times were taken again."""
         self.items = files.read_json(self.folder / "estimates.json")["items"]
         names = []
         for number, choice in enumerate(metrics):
@@ -40,12 +41,14 @@ class Scorer:
             self.report({"event": "progress", "what": what, "share": number / len(metrics)})
             name = score_file(choice)
             path = self.folder / "scores" / name
-            if read_or_none(path) is None:
+            known, chosen = read_or_none(path), chosen_metric(choice)
+            if known is None or chosen.entry.info.kind == "cell":
                 self.evidence: dict[str, Evidence] = {}
-                rows = self._rows(chosen_metric(choice), outcome)
+                rows = self._rows(chosen, outcome)
                 if self.evidence:
                     write_evidence(path.with_suffix(".npz"), self.evidence)
-                files.write_json(path, rows)
+                if rows != known:
+                    files.write_json(path, rows)
             names.append(name)
         return names
 

@@ -186,6 +186,11 @@ class Session:
         """Finished stages by name, their networks in eval mode."""
         return {name: self._load(name, models / key) for name, key in keys.items()}
 
+    def set_up(self, keys: Mapping[str, str], models: Path) -> None:
+        """Makes the method ready to sample with finished stages."""
+        self.stages  # noqa: B018 (a method may learn from it what its cell is)
+        self.method.setup(self.corpus, self.trained(keys, models), self.device)
+
     def _load(self, name: str, folder: Path) -> Trained:
         from safetensors.torch import load_file
 

@@ -175,23 +175,28 @@ def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 
 def calibrate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
-    """Seconds a step of some stages of a cell, by key, and why others failed."""
-    from timbrebench.benchmarks.calibrating import seconds_per_step
+    """Seconds a step of some stages of a cell, by key, of how many steps each, and why others
+    failed."""
+    from timbrebench.benchmarks.calibrating import timed_steps
+    from timbrebench.benchmarks.limits import enforce
     from timbrebench.benchmarks.session import Session, use_threads
 
     events.enter("calibrate")
-    use_threads(job["threads"])
-    session, found, failed = Session(job["data"]["cell"]), {}, {}
-    for plan in job["data"]["stages"]:
+    data = job["data"]
+    session, found, failed = Session(data["cell"]), dict[str, tuple[float, int]](), {}
+    enforce(data.get("memory", {}), session.device)
+    for number, plan in enumerate(data["stages"]):
+        share = number / len(data["stages"])
+        events({"event": "progress", "what": plan["name"], "share": share})
+        use_threads(plan.get("threads") or job["threads"])
         stage, precision = session.stage(plan["name"]), session.cell["precision"]
         try:
-            seconds = seconds_per_step(stage, plan["memory"], precision, session.device)
+            found[plan["key"]] = timed_steps(stage, plan["memory"], precision, session.device)
         except Exception as error:  # of one stage: the others' times stand
             traceback.print_exc()
             failed[plan["key"]] = one_line(error)
-        else:
-            found[plan["key"]] = seconds
-    return {"seconds_per_step": found, "failed": failed}
+    seconds, steps = ({key: each[n] for key, each in found.items()} for n in (0, 1))
+    return {"seconds_per_step": seconds, "steps": steps, "failed": failed}
 
 
 def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
@@ -254,16 +259,41 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
         events.enter("estimate")
         way, enforced = data["sampling"], enforce(data["memory"], session.device)
         with phase("estimate", memory), at_once(way["slices"]):
-            session.stages  # noqa: B018 (a method may learn from it what its cell is)
-            trained = session.trained(data["stages"], store.root / "models")
-            session.method.setup(session.corpus, trained, session.device)
+            session.set_up(data["stages"], store.root / "models")
             basis = _basis(session, store, data["stages"])
             record = Estimator(session, store, folder, events, basis).run()
         memory["estimate"] = judged(way, data["memory"], enforced, memory["estimate"])
-        shared = job.get("shared", False)
-        outcome = _outcome(record, memory, data["stages"], store, shared)
+        outcome = _outcome(record, memory, data["stages"], store, job)
         files.write_json(folder / "outcome.json", outcome)
     (folder / PARTIAL).unlink(missing_ok=True)
+    events.enter("score")
+    scores = Scorer(session, store, folder, events).run(data["metrics"], outcome)
+    return {"scores": scores, "outcome": outcome, **_verdict(folder)}
+
+
+def time_again(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """A cell's times, taken with nothing else of the run beside it, and the scores of them."""
+    from timbrebench.benchmarks.limits import enforce
+    from timbrebench.benchmarks.scoring import Scorer
+    from timbrebench.benchmarks.session import Session, use_threads
+    from timbrebench.benchmarks.store import Store
+    from timbrebench.benchmarks.timing import taken_alone, timed_items, timed_steps
+    from timbrebench.core.overlap import at_once
+
+    events.enter("time")
+    data, folder = job["data"], Path(job["folder"])
+    store, session = Store(folder.parent.parent), Session(data["cell"])
+    outcome = files.read_json(folder / "outcome.json")
+    steps = timed_steps(folder, data["timed_stages"])
+    use_threads(outcome.get("threads") or job["threads"])
+    enforce(data["memory"], session.device)
+    with at_once(outcome["phases"]["estimate"]["slices"]):
+        session.set_up(data["stages"], store.root / "models")
+        items = timed_items(session, store, folder, events)
+    keys = data["stages"].values()
+    trained = {key: files.read_json(store.model(key) / "stage.json") for key in keys}
+    outcome = taken_alone(outcome, trained, steps, items)
+    files.write_json(folder / "outcome.json", outcome)
     events.enter("score")
     scores = Scorer(session, store, folder, events).run(data["metrics"], outcome)
     return {"scores": scores, "outcome": outcome, **_verdict(folder)}
@@ -288,7 +318,7 @@ def _outcome(
     memory: Mapping[str, Any],
     stages: Mapping[str, str],
     store: Any,
-    shared: bool,
+    job: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Times, memory and sizes of a cell: its estimates' and its stages' sums, and whether any of
     its times was taken beside other jobs."""
@@ -319,7 +349,8 @@ def _outcome(
         "chosen": record["chosen"],
         "choosing_seconds": record["choosing_seconds"],
         "phases": phases,
-        "shared": shared or any(s.get("shared") for s in trained),
+        "threads": job["threads"],
+        "shared": job.get("shared", False) or any(s.get("shared") for s in trained),
     }
 
 
@@ -367,6 +398,7 @@ JOBS: dict[str, Callable[[Mapping[str, Any], Events], dict[str, Any]]] = {
     "calibrate": calibrate,
     "train": train,
     "evaluate": evaluate,
+    "time": time_again,
     "compare": compare,
 }
 

@@ -26,7 +26,7 @@ class LocalExecutor(QueueExecutor[WorkerProcess]):
     def start(self, job: Job, running: Sequence[WorkerProcess], listen: Listener) -> WorkerProcess:
         listen(job, {"event": "started"})
         gpu = {VISIBLE: self._free(running)} if job.gpus and self.gpus else {}
-        threads, shared = job.threads or self.threads, self.jobs > 1
+        threads, shared = job.threads or self.threads, self.jobs > 1 and not job.alone
         return WorkerProcess(job, Start(uuid.uuid4().hex, threads, gpu, shared=shared))
 
     def _free(self, running: Sequence[WorkerProcess]) -> str:

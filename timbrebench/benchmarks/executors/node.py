@@ -44,7 +44,8 @@ def do(order: Mapping[str, Any]) -> Told:
 
     listen(job, {"event": "started", "node": platform.node()})
     folder = order["folder"] if Path(order["folder"]).is_dir() else None
-    start = Start(order["id"], order["threads"], order["environment"], folder, shared=True)
+    given = order["id"], order["threads"], order["environment"], folder
+    start = Start(*given, shared=not job.alone)  # it has all the cores that Ray could give others
     worker = WorkerProcess(job, start)
     try:
         while not attend([worker], listen):

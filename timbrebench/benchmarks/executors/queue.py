@@ -82,9 +82,18 @@ class QueueExecutor(ABC, Generic[R]):
         listen: Listener,
     ) -> None:
         ready = [j for j in waiting if all(n in ended for n in j.needs if n in known)]
-        for job in ready[: self.room(running)]:
+        for job in _together(ready, running)[: self.room(running)]:
             waiting.remove(job)
             running.append(self.start(job, running, listen))
+
+
+def _together(ready: Sequence[Job], running: Sequence[Running]) -> Sequence[Job]:
+    """Those that may start beside the running ones. One that has to be alone comes last, when
+    nothing runs, and nothing starts beside it."""
+    if any(each.job.alone for each in running):
+        return []
+    others = [job for job in ready if not job.alone]
+    return others if others or running else ready[:1]
 
 
 def _blocked(waiting: Sequence[Job], ended: Mapping[str, Outcome]) -> Job | None:

@@ -101,7 +101,8 @@ class RayExecutor(QueueExecutor[_Order]):
             "grace": process.GRACE,
         }
         request = {"do": "submit", "id": order.id, "order": told}
-        self.link.say({**request, "cpus": threads, "gpus": order.job.gpus})
+        needs = {"cpus": threads, "gpus": order.job.gpus, "alone": order.job.alone}
+        self.link.say({**request, **needs})
 
     def wait(self, running: Sequence[_Order], listen: Listener) -> list[_Order]:
         by_id = {order.id: order for order in running}
@@ -118,7 +119,8 @@ class RayExecutor(QueueExecutor[_Order]):
 
     def _take(self, order: _Order, reply: Mapping[str, Any], listen: Listener) -> None:
         if "stuck" in reply:
-            listen(order.job, {"event": "stuck", "reason": reply["stuck"]})
+            if not order.begun:
+                listen(order.job, {"event": "stuck", "reason": reply["stuck"]})
             return
         order.lost += "lost" in reply
         done = process.read_answer(order.job, order.id) is not None

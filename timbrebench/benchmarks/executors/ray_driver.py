@@ -42,6 +42,7 @@ class Driver:
         self.replies = replies
         self.refs: dict[str, Any] = {}
         self.needs: dict[str, dict[str, float]] = {}
+        self.alone = set[str]()
         self.stuck: dict[str, str] = {}
         self.looked = time.monotonic()
 
@@ -50,8 +51,14 @@ class Driver:
 
     # ------------------------------------------------------------------ requests
 
-    def submit(self, id: str, order: Mapping[str, Any], cpus: float, gpus: float) -> None:
-        """Never again by Ray itself: who asked counts how often, and tells."""
+    def submit(
+        self, id: str, order: Mapping[str, Any], cpus: float, gpus: float, alone: bool
+    ) -> None:
+        """Never again by Ray itself: who asked counts how often, and tells. A job that has to be
+        ``alone`` takes all cores of a node."""
+        if alone:
+            cpus = most_cores(cpus, gpus)
+            self.alone.add(id)
         task = ray.remote(node.do).options(
             name=order["job"]["label"],
             num_cpus=cpus,
@@ -101,22 +108,33 @@ class Driver:
             self.say({"id": id, **_end(ref)})
             for kept in (self.refs, self.needs, self.stuck):
                 kept.pop(id, None)
+            self.alone.discard(id)
         if time.monotonic() - self.looked > STUCK_SECONDS:
             self._tell_stuck()
 
     def _tell_stuck(self) -> None:
-        """Which jobs no node that is there now could ever run."""
+        """Which jobs no node that is there now could ever run, and which may wait for one that
+        does nothing else."""
         self.looked, nodes = time.monotonic(), [each["Resources"] for each in alive()]
         for id, needs in self.needs.items():
             fits = any(all(n.get(k, 0) >= v for k, v in needs.items()) for n in nodes)
-            if not fits and id not in self.stuck:
-                gpu = " and a GPU" if needs["GPU"] else ""
-                self.stuck[id] = f"no node with {needs['CPU']:g} cores{gpu} is there now"
-                self.say({"id": id, "stuck": self.stuck[id]})
+            if id in self.stuck or (fits and id not in self.alone):
+                continue
+            gpu = " and a GPU" if needs["GPU"] else ""
+            found = "has nothing else to do" if fits else "is there now"
+            self.stuck[id] = f"no node with {needs['CPU']:g} cores{gpu} {found}"
+            self.say({"id": id, "stuck": self.stuck[id]})
 
 
 def alive() -> list[dict[str, Any]]:
     return [each for each in ray.nodes() if each["Alive"]]
+
+
+def most_cores(cpus: float, gpus: float) -> float:
+    """Of the largest node that has room for a job: who asks for them all has it for itself."""
+    found = [each["Resources"] for each in alive()]
+    fit = [n.get("CPU", 0) for n in found if n.get("CPU", 0) >= cpus and n.get("GPU", 0) >= gpus]
+    return float(max(fit, default=cpus))
 
 
 def _end(ref: Any) -> dict[str, Any]:
