@@ -46,7 +46,7 @@ def job(tmp_path: Path):
     """Makes a job that does what is named."""
 
     def make(do: str, key: str = "", *needs: str, **fields: Any) -> Job:
-        limits = ("deadline", "stall", "threads", "gpus")
+        limits = ("deadline", "stall", "threads", "gpus", "alone")
         own = {name: fields.pop(name) for name in limits if name in fields}
         folder = tmp_path / (key or do)
         data = {"do": do, **fields}
@@ -89,11 +89,13 @@ def test_an_answer_comes_back(job, tmp_path: Path) -> None:
     assert "said by the job" in (tmp_path / "answer" / "log.txt").read_text()
 
 
-@pytest.mark.parametrize(("at_once", "shared"), [(1, False), (2, True)])
+@pytest.mark.parametrize(
+    ("at_once", "alone", "shared"), [(1, False, False), (2, False, True), (2, True, False)]
+)
 def test_a_worker_is_told_whether_others_are_beside_it(
-    job, tmp_path: Path, at_once: int, shared: bool
+    job, tmp_path: Path, at_once: int, alone: bool, shared: bool
 ) -> None:
-    outcomes(job("answer"), at_once=at_once)
+    outcomes(job("answer", alone=alone), at_once=at_once)
     told = json.loads((tmp_path / "answer" / "strange.job.json").read_text())
     assert told["shared"] is shared
 
@@ -202,6 +204,22 @@ def test_one_at_a_time_is_one_at_a_time(job) -> None:
     for ended, _ in LocalExecutor(1).run(jobs, lambda job, event: seen.append(job.key)):
         seen.append(f"{ended.key} ended")
     assert seen == ["a", "a", "a ended", "b", "b", "b ended"]
+
+
+def test_one_that_has_to_be_alone_is_and_comes_last(job, tmp_path: Path) -> None:
+    """Of all that can start: what needs it comes after it. The others are two at a time."""
+    heard, place = Heard(), str(tmp_path / "place")
+    jobs = [
+        job("be_counted", "first", place=place, alone=True),
+        job("be_counted", "second", place=place, alone=True),
+        job("be_counted", "after", "first", place=place),
+        *(job("be_counted", key, place=place) for key in "abc"),
+    ]
+    found = outcomes(*jobs, at_once=2, listen=heard)
+    assert heard.started()[3:] == ["first", "after", "second"]
+    counts = {key: out.answer["count"] for key, out in found.items()}
+    assert [counts[key] for key in ("first", "after", "second")] == [1, 1, 1]
+    assert max(counts[key] for key in "abc") == 2
 
 
 def test_jobs_at_once_have_gpus_of_their_own(job, tmp_path: Path) -> None:

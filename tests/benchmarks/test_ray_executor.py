@@ -4,6 +4,7 @@ costs time only."""
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -19,6 +20,7 @@ from timbrebench.benchmarks.executors.node import identity
 from timbrebench.benchmarks.executors.ray import RETRIES, RayExecutor, _signs, threads_of
 from timbrebench.benchmarks.executors.ray_link import Link, checked_address
 from timbrebench.benchmarks.jobs import Job, Outcome
+from timbrebench.core import files
 from timbrebench.core.errors import BenchError
 
 pytest.importorskip("ray", reason="pip install 'timbrebench[ray]'")
@@ -61,7 +63,7 @@ def executor(
 @pytest.fixture
 def job(tmp_path: Path):
     def make(do: str, key: str = "", *needs: str, **fields: Any) -> Job:
-        limits = ("deadline", "stall", "threads", "gpus", "lower")
+        limits = ("deadline", "stall", "threads", "gpus", "lower", "alone")
         own = {name: fields.pop(name) for name in limits if name in fields}
         folder = tmp_path / (key or do)
         return Job(key or do, "strange", do, folder, {"do": do, **fields}, needs, **own)
@@ -131,6 +133,41 @@ def test_gpus_are_never_shared(job, executor, tmp_path: Path) -> None:
     assert max(out.answer["count"] for out in found.values()) <= 2
     assert {out.answer["gpu"] for out in found.values()} <= {"0", "1"}
     assert {out.status for out in found.values()} == {"ok"}
+
+
+def test_one_that_has_to_be_alone_comes_last_and_is(job, executor, tmp_path: Path) -> None:
+    place = str(tmp_path / "place")
+    jobs = [job("be_counted", key, place=place) for key in "ab"]
+    jobs.insert(0, job("be_counted", "alone", place=place, alone=True))
+    found = run(executor(), *jobs)
+    assert (list(found)[-1], found["alone"].answer["count"]) == ("alone", 1)
+    told = {key: files.read_json(tmp_path / key / "strange.job.json") for key in found}
+    shared = {key: each["shared"] for key, each in told.items()}
+    assert shared == {"a": True, "b": True, "alone": False}
+
+
+def test_it_waits_until_a_whole_node_is_free(job, executor, cluster: Any, tmp_path: Path) -> None:
+    """The cluster's other users have a core of each node."""
+    other = Link(cluster.address, tmp_path / "log.txt")
+    until, diary = tmp_path / "until", tmp_path / "diary"
+    busy = [job("finish_once", k, gpus=1, until=str(until), diary=str(diary)) for k in "ab"]
+    theirs = RayExecutor(other, executor().must, 1)
+    ended: list[str] = []
+    worker = threading.Thread(target=lambda: ended.extend(run(theirs, *busy)))
+    worker.start()
+    wait_until(lambda: diary.exists() and diary.read_text().count("begun") == 2)
+
+    def listen(job: Job, event: Mapping[str, Any]) -> None:
+        if event["event"] == "stuck":
+            ended.append(event["reason"])
+            until.touch()
+
+    ((_, outcome),) = executor().run([job("answer", "alone", alone=True)], listen)
+    worker.join()
+    other.close()
+    assert outcome.status == "ok"
+    assert ended[0] == "no node with 2 cores has nothing else to do"
+    assert sorted(ended[1:]) == ["a", "b"]
 
 
 def test_cancelling_stops_what_runs_and_forgets_what_waits(job, executor, tmp_path: Path) -> None:

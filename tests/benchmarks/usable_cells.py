@@ -51,6 +51,8 @@ class Here:
 class Quiet:
     """Events that nobody listens to."""
 
+    phase = ""
+
     def __call__(self, event: Mapping[str, Any]) -> None:
         pass
 
@@ -68,23 +70,23 @@ def trained_run() -> Path:
         budget=Budget("steps", 3),
         metrics=("level_error_db",),
         precision="fp32",
-        **_where(corpus_folder()),
+        **where(corpus_folder()),
     )
     plan = make_plan(config, registry())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "stage_plans", _stage_plans)
+        patch.setattr(runner, "stage_plans", plans_here)
         work = runner.Runner(plan, Store(out), Here(), lambda job, event: None, Execution())
         result = work.run()
     assert result.exit_code == 0, result
     return out
 
 
-def _stage_plans(plan: Plan, limits: MemoryLimits) -> dict[str, dict[str, Any]]:
+def plans_here(plan: Plan, limits: MemoryLimits) -> dict[str, dict[str, Any]]:
     records = {cell.key: describe(cell, plan.config) for cell in plan.cells}
     return {key: Session(cell).plan(limits.record) for key, cell in records.items()}
 
 
-def _where(data: Path) -> dict[str, Any]:
+def where(data: Path) -> dict[str, Any]:
     split = "valid=tune3;test=tune4,tune5"
     return {"dataset": "folder", "data_root": str(data), "split": split, "controls": False}
 
@@ -92,7 +94,7 @@ def _where(data: Path) -> dict[str, Any]:
 def cell_of(root: Path, method: str, *tasks: str, data: Path | None = None) -> Path:
     """RUN/cells/KEY of a method that trains nothing, as a run would leave it."""
     config = RunConfig(
-        methods=(method,), tasks=tasks, options=FAST, **_where(data or corpus_folder())
+        methods=(method,), tasks=tasks, options=FAST, **where(data or corpus_folder())
     )
     [cell] = make_plan(config, usable_plugins()).cells
     folder = root / "cells" / cell.key

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from timbrebench.core.results import StageRecord
-from timbrebench.reports.costs import BATCH_NORM, SHARED
+from timbrebench.reports.costs import ALONE, BATCH_NORM, SHARED
 from timbrebench.reports.summary import summarise
 
 
@@ -59,3 +59,28 @@ def test_times_of_systems_that_shared_a_machine_are_told(make) -> None:
     rows = [make.row(each, "train_seconds", 1.0, task="") for each in cells]
     (table,) = summarise([make.run(cells, rows)]).costs
     assert list(table.notes) == [f"{SHARED}: palette."]
+
+
+def test_times_that_were_taken_alone_are_told_of_how_much(make) -> None:
+    """Over the seeds; what is still of a shared machine says why."""
+
+    def outcome(timed: dict[str, Any], shared: bool = False) -> dict[str, Any]:
+        return {"shared": shared, "timed": timed}
+
+    cells = [
+        make.cell("palette", seed=0, outcome=outcome({"items": 4, "steps": 8})),
+        make.cell("palette", seed=1, outcome=outcome({"items": 2, "steps": 5})),
+        make.cell("copy", outcome=outcome({"items": 1, "steps": 0})),
+        make.cell("cross", outcome=outcome({"items": 3, "steps": 0}, shared=True)),
+        make.cell("ddim", outcome=outcome({"failed": "oom: out of memory."}, shared=True)),
+    ]
+    rows = [make.row(each, "train_seconds", 1.0, task="") for each in cells]
+    (table,) = summarise([make.run(cells, rows)]).costs
+    beside, alone = table.notes
+    assert beside.startswith(f"{SHARED}: ") and alone.startswith(f"{ALONE}: ")
+    told = [note.partition(": ")[2].rstrip(".").split("; ") for note in (beside, alone)]
+    assert sorted(told[0]) == [
+        "cross (its training, whose seconds are its budget)",
+        "ddim (not timed alone: oom: out of memory)",
+    ]
+    assert sorted(told[1]) == ["copy (1 item)", "cross (3 items)", "palette (13 steps, 6 items)"]

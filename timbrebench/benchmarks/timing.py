@@ -89,10 +89,12 @@ def timed_items(session: "Session", store: Store, folder: Path, report: Report) 
 
 def _timed(estimator: "Estimator", rounds: Sequence["Work"], report: Report) -> dict[str, Any]:
     """Whole rounds, since tasks differ in what they cost."""
-    items = []
-    for number, each in enumerate(rounds):
-        items += [estimator.again(task, track) for task, track in each]
-        report({"event": "progress", "what": "items", "share": (number + 1) / len(rounds)})
+    items: list[dict[str, float]] = []
+    count = sum(map(len, rounds))
+    for each in rounds:
+        for task, track in each:
+            items.append(estimator.again(task, track))
+            report({"event": "progress", "what": "items", "share": len(items) / count})
         if sum(i["infer_seconds"] + i["vocoder_seconds"] for i in items) >= LEAST_SECONDS:
             break
     return {"items": len(items), **{name: sum(i[name] for i in items) for name in TIMES}}

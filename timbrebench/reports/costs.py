@@ -1,6 +1,7 @@
 """Notes below the costs of systems: what a budget of memory did, what their times are worth."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from timbrebench.core.results import RunRecord, StageRecord
 from timbrebench.reports.records import System
@@ -13,6 +14,7 @@ SHARED = (
     "Timed while others worked on the machine, which makes times longer and no two alike (compare "
     "FLOPs, or repeat with --jobs 1 in another folder)"
 )
+ALONE = "Timed after the run, with nothing else of it beside them"
 
 
 def cost_notes(
@@ -31,17 +33,53 @@ def cost_notes(
         parts = [f"{label} ({', '.join(each)})" for label, each in found.items() if any(each)]
         return [f"{words}: {'; '.join(parts)}."] if parts else []
 
-    shared = [s.label for s, cells in owned.items() if any(_shared(e) for e in cells)]
     return (
-        *([f"{SHARED}: {', '.join(shared)}."] if shared else []),
+        *_of_times(SHARED, owned, _beside_others),
+        *_of_times(ALONE, owned, _alone),
         *told("Trained in parts of a batch, to fit the budget of memory", _parts),
         *told("Ran out of memory and went on, in a new process, with less", _lowered),
         *told(BATCH_NORM, _batch_norm),
     )
 
 
-def _shared(evidence: Evidence) -> bool:
-    return bool(evidence.cell.outcome.get("shared"))
+Outcomes = Sequence[Mapping[str, Any]]
+
+
+def _of_times(
+    words: str,
+    owned: Mapping[System, Sequence[Evidence]],
+    tell: Callable[[Outcomes], Iterable[str] | None],
+) -> list[str]:
+    """A note on the systems of which there is something to tell, with what it is."""
+    parts = []
+    for system, cells in owned.items():
+        found = tell([e.cell.outcome for e in cells])
+        if found is not None:
+            more = ", ".join(found)
+            parts.append(f"{system.label} ({more})" if more else system.label)
+    return [f"{words}: {'; '.join(parts)}."] if parts else []
+
+
+def _beside_others(outcomes: Outcomes) -> Iterable[str] | None:
+    """Why they still are what was taken beside others; None where none is."""
+    shared = [outcome.get("timed") for outcome in outcomes if outcome.get("shared")]
+    return _distinct(map(_why, shared)) if shared else None
+
+
+def _why(timed: Mapping[str, Any] | None) -> str:
+    if not timed:
+        return ""
+    if "failed" in timed:
+        return f"not timed alone: {timed['failed']}".rstrip(".")
+    return "its training, whose seconds are its budget"
+
+
+def _alone(outcomes: Outcomes) -> Iterable[str] | None:
+    """How much of them was timed alone; None where nothing was."""
+    timed = [t for outcome in outcomes if "items" in (t := outcome.get("timed") or {})]
+    counts = {name: sum(t[name] for t in timed) for name in ("steps", "items")}
+    told = [f"{n} {name if n > 1 else name[:-1]}" for name, n in counts.items() if n]
+    return told if timed else None
 
 
 def _parts(stage: StageRecord) -> str:
