@@ -47,12 +47,8 @@ class Beside:
 
     def _done(self, job: Job) -> Outcome:
         job.folder.mkdir(parents=True, exist_ok=True)
-        given = {
-            **asdict(job),
-            "folder": str(job.folder),
-            "threads": 1,
-            "shared": self.shared and not job.alone,
-        }
+        how = {"threads": 1, "shared": self.shared and not job.alone}
+        given = {**asdict(job), "folder": str(job.folder), **how}
         answer = worker._answer(given, Quiet())  # type: ignore[arg-type]
         files.write_json(answer_file(job), answer)
         return Outcome(answer["status"], answer, "", answer.get("reason", ""))
@@ -206,7 +202,7 @@ def test_what_ran_alone_is_not_timed_again(out: Path) -> None:
 
     executor = OneByOne()
     run(out, executor, "copy", metrics=("runtime",))
-    assert executor.kinds == ["evaluate"]
+    assert executor.kinds == ["evaluate", "compare"]
     outcome = files.read_json(cell_of(out, "copy") / "result.json")["outcome"]
     assert outcome["shared"] is False and "timed" not in outcome
 

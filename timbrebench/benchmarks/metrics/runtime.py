@@ -2,7 +2,8 @@
 
 Times are of the work itself, without loading libraries or decoding files. A factor of real time
 is seconds of work for a second of audio: under 1 is faster than playing it. Inference and
-vocoder are timed apart. Compare times only of cells that ran alone on the same machine.
+vocoder are timed apart. Compare times only of cells that ran, or were timed, alone on the same
+machine.
 """
 
 from collections.abc import Mapping
