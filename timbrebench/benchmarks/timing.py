@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from timbrebench.benchmarks.choices import Choice
-from timbrebench.benchmarks.store import Store
+from timbrebench.benchmarks.store import Store, read_or_none
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
 from timbrebench.core.registry import registry
@@ -41,14 +41,15 @@ def stages_to_time(store: Store, keys: Sequence[str], budget: str) -> list[dict[
     were trained. A budget of seconds is what its training took, whoever was beside it."""
     if budget == "seconds":
         return []
-    records = [(key, files.read_json(store.model(key) / "stage.json")) for key in keys]
+    records = [(key, read_or_none(store.model(key) / "stage.json") or {}) for key in keys]
     return [_way(key, record) for key, record in records if record.get("shared")]
 
 
 def _way(key: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    memory = record["memory"]
-    way = {"micro_batch": memory["micro_batch"], "recompute": memory["recompute"]}
-    return {"key": key, "name": record["name"], "memory": way, "threads": record["threads"]}
+    memory = record.get("memory", {})
+    way = {"micro_batch": memory.get("micro_batch"), "recompute": memory.get("recompute", False)}
+    threads = record.get("threads", 0)
+    return {"key": key, "name": record["name"], "memory": way, "threads": threads}
 
 
 # ---------------------------------------------------------------------------- in a worker
