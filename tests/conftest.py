@@ -4,8 +4,12 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from fake_cuda import FakeCuda
 
 _CACHE = "TIMBREBENCH_CACHE"
 _DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -29,6 +33,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv(_CACHE, str(folder))
     return folder
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> "FakeCuda":
+    """A machine with two CUDA devices, as far as a machine without one can try it."""
+    from fake_cuda import FakeCuda  # torch is not for every test
+
+    return FakeCuda(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from fake_cuda import FakeCuda
 
 from timbrebench.benchmarks import limits
 from timbrebench.benchmarks.config import Execution
@@ -12,9 +13,11 @@ from timbrebench.benchmarks.limits import (
     WORKSPACE,
     MemoryLimits,
     allowance,
+    enforce,
     judged,
     memory_limits,
 )
+from timbrebench.core.devices import use_device
 from timbrebench.core.errors import BenchError
 from timbrebench.core.ways import Allowance
 
@@ -85,3 +88,11 @@ def test_a_limit_of_the_host_is_kept_to() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ)
     )
     assert done.stdout.strip() == "refused", done.stderr
+
+
+@pytest.mark.parametrize(("device", "number"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 1)])
+def test_a_limit_of_a_gpu_is_the_allocators(cuda: FakeCuda, device: str, number: int) -> None:
+    use_device(device)
+    assert enforce({"gpu": 25, "host": None}, device) == "allocator"
+    assert enforce({"gpu": 1000, "host": None}, device) == "allocator"  # it has 100
+    assert cuda.calls[1:] == [("limit", number, 0.25), ("limit", number, 1.0)]

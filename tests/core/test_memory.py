@@ -2,9 +2,11 @@ import mmap
 import sys
 
 import pytest
-import torch
+from fake_cuda import PEAKS, FakeCuda
 
 from timbrebench.core import memory
+from timbrebench.core.devices import use_device
+from timbrebench.core.errors import BenchError
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is Linux's")
 MIB = 1 << 20
@@ -33,13 +35,32 @@ def test_a_phase_that_fails_is_recorded() -> None:
     assert kept["broken"]["seconds"] >= 0
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="here its counters are read")
-def test_what_cannot_be_measured_is_none_never_zero() -> None:
+def test_what_a_job_on_the_cpu_takes_of_a_gpu_is_none_never_zero(cuda: FakeCuda) -> None:
+    """It leaves CUDA alone, which would take hundreds of megabytes to start."""
     kept: dict = {}
+    use_device("cpu")
     with memory.phase("any", kept):
         pass
     assert kept["any"]["peak_allocated"] is None
     assert kept["any"]["peak_reserved"] is None
+    assert not cuda.calls
+
+
+@pytest.mark.parametrize(("device", "number"), [("cuda", 0), ("cuda:1", 1)])
+def test_the_peaks_are_of_the_device_that_computes(
+    cuda: FakeCuda, device: str, number: int
+) -> None:
+    kept: dict = {}
+    use_device(device)
+    with memory.phase("any", kept):
+        pass
+    assert (kept["any"]["peak_allocated"], kept["any"]["peak_reserved"]) == PEAKS[number]
+    assert cuda.calls[1:] == [("reset", number)]
+
+
+def test_a_device_that_is_not_there_is_refused(cuda: FakeCuda) -> None:
+    with pytest.raises(BenchError, match="there is no device 'cuda:2' here"):
+        use_device("cuda:2")
 
 
 def test_without_proc_the_peak_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

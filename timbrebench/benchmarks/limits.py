@@ -115,14 +115,15 @@ def allowance(limits: Mapping[str, int | None], device: str, own: int | None) ->
 def enforce(limits: Mapping[str, int | None], device: str) -> str:
     """Makes this process keep to the limits; by what: 'allocator', 'rlimit' or 'none'.
 
-    On a CPU a limit for a GPU is planned for and cannot be enforced.
+    On CUDA its current device's (core.devices). On a CPU a limit for a GPU is planned for and
+    cannot be enforced.
     """
     gpu, host = limits.get("gpu"), limits.get("host")
     if device != "cpu" and gpu is not None:
         import torch
 
-        whole = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, gpu / whole), device)
+        whole = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, gpu / whole))
         return "allocator"
     if device == "cpu" and host is not None and sys.platform == "linux":
         import resource

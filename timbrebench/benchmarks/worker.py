@@ -125,11 +125,9 @@ def device(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """A CUDA device's name and memory, and how many there are: torch tells, so a worker asks."""
     import torch
 
-    name = job["data"]["device"]
-    number = int(name.partition(":")[2] or 0)
-    if not torch.cuda.is_available() or number >= torch.cuda.device_count():
-        raise BenchError(f"there is no device '{name}' here.")
-    found = torch.cuda.get_device_properties(number)
+    from timbrebench.core.devices import cuda_index
+
+    found = torch.cuda.get_device_properties(cuda_index(job["data"]["device"]))
     return {
         "name": found.name,
         "memory": found.total_memory,
@@ -180,10 +178,12 @@ def calibrate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     from timbrebench.benchmarks.calibrating import timed_steps
     from timbrebench.benchmarks.limits import enforce
     from timbrebench.benchmarks.session import Session, use_threads
+    from timbrebench.core.devices import use_device
 
     events.enter("calibrate")
     data = job["data"]
     session, found, failed = Session(data["cell"]), dict[str, tuple[float, int]](), {}
+    use_device(session.device)
     enforce(data.get("memory", {}), session.device)
     for number, plan in enumerate(data["stages"]):
         share = number / len(data["stages"])
@@ -205,6 +205,7 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     from timbrebench.benchmarks.limits import enforce, judged
     from timbrebench.benchmarks.session import Session, use_threads
     from timbrebench.benchmarks.store import Store, stage_done
+    from timbrebench.core.devices import use_device
     from timbrebench.core.interfaces import StageContext
     from timbrebench.core.training import TrainPlan
     from timbrebench.core.training import train as train_stage
@@ -216,6 +217,7 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
         return {}
     use_threads(job["threads"])
     session = Session(data["cell"])
+    use_device(session.device)
     depends = session.trained(plan["depends"], folder.parent)
     context = StageContext(session.training_corpus, depends, session.device, _as_progress(events))
     limits, way = data["memory"], plan["memory"]
@@ -246,6 +248,7 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     from timbrebench.benchmarks.scoring import Scorer
     from timbrebench.benchmarks.session import Session, use_threads
     from timbrebench.benchmarks.store import Store, read_or_none
+    from timbrebench.core.devices import use_device
     from timbrebench.core.overlap import at_once
 
     data, folder = job["data"], Path(job["folder"])
@@ -253,6 +256,7 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     memory: dict[str, Any] = {}
     use_threads(job["threads"])
     session = Session(data["cell"])
+    use_device(session.device)
     outcome = read_or_none(folder / "outcome.json")
     if outcome is None or _all_failed(read_or_none(folder / "estimates.json")):
         shutil.rmtree(folder / "scores", ignore_errors=True)  # of estimates now replaced

@@ -1,6 +1,7 @@
 """Memory and times of the phases of a job."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,25 +42,28 @@ def own_data() -> int | None:
     return _status("VmData")
 
 
-def _cuda_peaks() -> tuple[int | None, int | None]:
-    """(allocated, reserved); None on a CPU build, whose counters read a silent 0."""
-    import sys
-
+def _cuda() -> Any:
+    """torch.cuda where this process computes on it, else None. Only asked, never started: that
+    takes hundreds of megabytes, and its counters would read a silent 0."""
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
+
+
+def _cuda_peaks() -> tuple[int | None, int | None]:
+    """(allocated, reserved) of the current device; None without CUDA."""
+    cuda = _cuda()
+    if cuda is None:
         return None, None
-    return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+    return cuda.max_memory_allocated(), cuda.max_memory_reserved()
 
 
 @contextlib.contextmanager
 def phase(name: str, into: dict[str, Any]) -> Iterator[None]:
-    """Records seconds and peaks of a block as ``into[name]``."""
-    import sys
-
-    torch = sys.modules.get("torch")
+    """Records seconds and peaks of a block as ``into[name]``: on CUDA those of the device that is
+    the current one before it begins (core.devices)."""
     own_peak = reset_peak()
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
+    if cuda := _cuda():
+        cuda.reset_peak_memory_stats()
     started = time.monotonic()
     try:
         yield
