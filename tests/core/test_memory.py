@@ -1,7 +1,10 @@
+import errno
 import mmap
+import os
 import sys
 
 import pytest
+import torch
 from fake_cuda import PEAKS, FakeCuda
 
 from timbrebench.core import memory
@@ -68,3 +71,38 @@ def test_without_proc_the_peak_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(memory, "CLEAR", tmp_path / "absent" / "file")
     assert memory.peak_rss() is None
     assert not memory.reset_peak()
+
+
+# As libraries say it.
+LACKS = [
+    MemoryError(),
+    OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB."),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("std::bad_alloc"),
+    RuntimeError("could not create a primitive"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("FIND was unable to find an engine to execute this computation"),
+    memory.OutOfMemory("a metric needs more."),
+]
+
+
+@pytest.mark.parametrize("error", LACKS, ids=str)
+def test_a_lack_of_memory_is_known_by_its_words(error: Exception) -> None:
+    assert memory.is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("a memory of the past"),
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED"),
+        RuntimeError("could not create a primitive descriptor for a convolution"),
+    ],
+    ids=str,
+)
+def test_other_errors_are_none(error: Exception) -> None:
+    assert not memory.is_out_of_memory(error)

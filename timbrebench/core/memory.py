@@ -1,11 +1,14 @@
 """Memory and times of the phases of a job."""
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from timbrebench.core.errors import BenchError
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -78,8 +81,24 @@ def phase(name: str, into: dict[str, Any]) -> Iterator[None]:
         }
 
 
+class OutOfMemory(BenchError):
+    """Something needs more memory than there is, and no other way of doing it takes less."""
+
+
+# Of the name and the text of an error, in small letters.
+_OUT_OF_MEMORY = re.compile(
+    "memoryerror"  # Python
+    "|outofmemory"  # torch.OutOfMemoryError, of a device
+    "|out of memory"  # CUDA, and torch before it had a class of its own
+    "|can't allocate memory"  # torch on a CPU
+    "|cannot allocate memory"  # the kernel: ENOMEM
+    "|bad_alloc"  # C++
+    "|could not create a primitive(?! descriptor)"  # oneDNN, which says no more
+    "|alloc_failed"  # cuBLAS and cuDNN
+    "|unable to find an engine to execute"  # cuDNN, where none has the room that it works in
+)
+
+
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says so: Python's own, torch's of a device, torch's of the CPU."""
-    text = f"{type(error).__name__} {error}".lower()
-    told = ("memoryerror", "outofmemory", "out of memory", "can't allocate memory")
-    return any(words in text for words in told)
+    """Whether an error says so, in whichever library's words."""
+    return bool(_OUT_OF_MEMORY.search(f"{type(error).__name__} {error}".lower()))
