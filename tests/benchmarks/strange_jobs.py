@@ -14,6 +14,7 @@ from typing import Any
 
 from timbrebench.benchmarks import worker
 from timbrebench.core.errors import BenchError
+from timbrebench.core.memory import OutOfMemory
 
 LONG = 600  # seconds: far beyond any test
 
@@ -43,6 +44,10 @@ def exhaust(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def exhaust_torch(data: Mapping[str, Any]) -> dict[str, Any]:
     raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+
+def exhaust_anyhow(data: Mapping[str, Any]) -> dict[str, Any]:
+    raise OutOfMemory("it needs it all.")
 
 
 def exhaust_above(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +131,8 @@ def lose_the_parent(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 JOBS: list[Callable[[Mapping[str, Any]], dict[str, Any]]] = [
-    *(answer, refuse, crash, fail, exhaust, exhaust_torch, exhaust_above, leave, die),
+    *(answer, refuse, crash, fail, leave, die),
+    *(exhaust, exhaust_torch, exhaust_above, exhaust_anyhow),
     *(hang, hang_on, leave_a_child, hold_on, meet, be_counted, finish_once, lose_the_parent),
 ]
 

@@ -42,6 +42,8 @@ class Knowing(Method):
         target = self.corpus.load(clip.track, task.target, RATE).samples
         if self.options.answer == "the source":
             return clip
+        if self.options.answer == "too much":
+            bytearray(2**62)
         if self.options.answer == "nothing":
             raise ValueError("no idea")
         if self.options.answer == "half":
@@ -108,3 +110,13 @@ def test_a_candidate_that_fails_is_passed_over_and_told(corpus: Corpus) -> None:
     session.to_choose = {"answer": ("nothing", "nothing")}
     found = choose(session, Maker(session), TASK, lambda event: None)
     assert found["values"] == {"answer": "nothing"} and "could be judged" in found["rule"]
+
+
+def test_a_lack_of_memory_is_no_judgement(corpus: Corpus) -> None:
+    """It ends the attempt, which is made again with fewer slices at once; nothing is chosen."""
+    method = Knowing(Options())
+    method.corpus = corpus
+    session = session_of(corpus, method)
+    session.to_choose = {"answer": ("too much", "the target")}
+    with pytest.raises(MemoryError):
+        choose(session, Maker(session), TASK, lambda event: None)

@@ -140,6 +140,14 @@ def test_out_of_memory_is_tried_again_with_less_in_a_fresh_process(
         assert found["exhaust_above"].answer["size"] == (8 if tried == 1 else 2)
 
 
+def test_where_no_way_takes_less_none_is_tried(job) -> None:
+    heard = Heard()
+    found = outcomes(replace(job("exhaust_anyhow"), lower=({"size": 1},)), listen=heard)
+    ended = found["exhaust_anyhow"]
+    assert (ended.status, ended.reason) == ("oom", "it needs it all.")
+    assert heard.started() == ["exhaust_anyhow"]
+
+
 def test_the_tail_is_of_this_run(job, tmp_path: Path) -> None:
     outcomes(job("crash", "same"))
     found = outcomes(job("leave", "same"))["same"]

@@ -26,6 +26,7 @@ from timbrebench.core.interfaces import (
     SetMetric,
 )
 from timbrebench.core.manifest import Entry
+from timbrebench.core.memory import OutOfMemory, is_out_of_memory
 from timbrebench.core.records import Clip, Corpus, Task, Track
 from timbrebench.core.registry import Registry
 
@@ -41,6 +42,8 @@ class Gap(PairMetric):
             raise CannotMeasure("there is no sound")
         if reference.track == "broken":
             raise IndexError("a mistake")
+        if reference.track == "long":
+            bytearray(2**62)
         if reference.track == "wordy":
             return {"gap": "much"}  # type: ignore[dict-item]
         if reference.track == "bare":
@@ -260,6 +263,18 @@ def test_a_metric_that_cannot_be_created(cell: Cell) -> None:
     (row, *_) = rows = cell.score("uncreated", "gap")
     assert (row["status"], row["reason"]) == ("failed", "ImportError: no such library")
     assert [r["status"] for r in rows[1:]] == ["ok", "ok"]
+
+
+def test_a_lack_of_memory_is_no_row(cell: Cell) -> None:
+    """It would last, though another machine or limit has room; what is done stays."""
+    cell.estimate("1", 0.3)
+    cell.estimate("long", 0.3)
+    with pytest.raises(OutOfMemory, match="the metric gap ran out of memory: MemoryError") as told:
+        cell.score("told", "gap")
+    assert is_out_of_memory(told.value)
+    assert [path.name for path in (cell.folder / "scores").iterdir()] == [
+        score_file({"name": "told", "values": {}, "inputs": []})
+    ]
 
 
 # ---------------------------------------------------------------------------- by task, by cell

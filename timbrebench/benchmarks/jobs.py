@@ -55,3 +55,8 @@ class Outcome:
     phase: str = ""
     reason: str = ""
     log_tail: str = ""
+
+    @property
+    def wants_less(self) -> bool:
+        """Whether it ran out of memory, and did not say that no way of doing it takes less."""
+        return self.status == "oom" and not self.answer.get("final")

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from timbrebench.core.errors import CannotMeasure, one_line
 from timbrebench.core.interfaces import Embedding, EmbeddingInfo
 from timbrebench.core.manifest import Entry
+from timbrebench.core.memory import is_out_of_memory
 from timbrebench.core.options import NoOptions
 from timbrebench.core.records import Clip
 from timbrebench.core.registry import create, registry, values_of
@@ -97,8 +98,23 @@ def finite(values: Mapping[str, float]) -> dict[str, float]:
 def ask(
     function: Callable[Question, Answer], *args: Question.args, **kwargs: Question.kwargs
 ) -> tuple[Answer | None, str]:
-    """(answer, '') or (None, why there is none): a failure is a row, never the end."""
+    """(answer, '') or (None, why there is none): a failure is a row, never the end.
+
+    A lack of memory is raised: it is of the machine or of a limit, and a row would last.
+    """
     try:
         return function(*args, **kwargs), ""
     except Exception as error:  # a plugin may raise anything
+        if is_out_of_memory(error):
+            raise
+        return None, one_line(error)
+
+
+def ask_in_passing(
+    function: Callable[Question, Answer], *args: Question.args, **kwargs: Question.kwargs
+) -> tuple[Answer | None, str]:
+    """As :func:`ask`, for what is shown and not kept: there a lack of memory is a reason too."""
+    try:
+        return ask(function, *args, **kwargs)
+    except Exception as error:
         return None, one_line(error)

@@ -136,7 +136,7 @@ class _Pair:
         return {(c.entry.name, self.name): self._answer(c) for c in self.metrics}
 
     def _answer(self, chosen: Chosen) -> Answer:
-        values, reason = measure.ask(self._measure, chosen)
+        values, reason = measure.ask_in_passing(self._measure, chosen)
         return Answer(values or {}, reason)
 
     def _measure(self, chosen: Chosen) -> dict[str, float]:
@@ -159,7 +159,7 @@ class _Set:
         return {self.keys[0]: self._answer()}
 
     def _answer(self) -> Answer:
-        metric, reason = measure.ask(measure.create_metric, self.metric)
+        metric, reason = measure.ask_in_passing(measure.create_metric, self.metric)
         if metric is None:
             return Answer(reason=reason)
         if lacking := measure.missing(metric):
@@ -167,17 +167,17 @@ class _Set:
         failed: dict[str, str] = {}
         both = self.given.references, self.given.estimates
         references, estimates = (self._load_side(files, failed) for files in both)
-        answer, reason = measure.ask(metric.measure, references, estimates)
+        answer, reason = measure.ask_in_passing(metric.measure, references, estimates)
         if answer is None:
             return Answer(reason=reason, failed=failed)
-        values, reason = measure.ask(measure.finite, answer[0])
+        values, reason = measure.ask_in_passing(measure.finite, answer[0])
         return Answer(values or {}, reason, details=answer[1], failed=failed)
 
     def _load_side(self, files: Files, failed: dict[str, str]) -> list[Clip]:
         """The clips of a side; files that are no audio are added to ``failed``."""
         clips = []
         for name, file in files.items():
-            clip, reason = measure.ask(_load, file, self.metric.entry.info.rate, name)
+            clip, reason = measure.ask_in_passing(_load, file, self.metric.entry.info.rate, name)
             if clip is None:
                 failed[name] = reason
             else:

@@ -65,13 +65,13 @@ class EmbeddedSets:
             }
             return measure.finite(values), {**details, **bounds}
 
-        found, reason = measure.ask(measured)
+        found, reason = measure.ask_in_passing(measured)
         values, details = found or ({}, {})
         return Answer(values, reason, details=details, failed=failed)
 
     def _bound(self, metric: Any, real: Embedded, other: Embedded) -> dict[str, Any]:
         """What real music, or the unchanged source, has against the same references."""
-        found, reason = measure.ask(lambda: metric.compare(real, other.checked("files")))
+        found, reason = measure.ask_in_passing(lambda: metric.compare(real, other.checked("files")))
         if found is None:
             return {"value": None, "reason": reason}
         values, details = found

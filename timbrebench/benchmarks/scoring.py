@@ -13,8 +13,10 @@ from timbrebench.benchmarks.measure import Chosen, chosen_metric
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.store import Store, read_or_none
 from timbrebench.core import files
+from timbrebench.core.errors import one_line
 from timbrebench.core.interfaces import LABELLED, PUBLISHED, Evidence
 from timbrebench.core.manifest import Entry
+from timbrebench.core.memory import OutOfMemory, is_out_of_memory
 from timbrebench.core.notes import notes_of
 from timbrebench.core.records import Clip, Task
 from timbrebench.core.registry import registry
@@ -44,13 +46,27 @@ class Scorer:
             known, chosen = read_or_none(path), chosen_metric(choice)
             if known is None or chosen.entry.info.kind == "cell":
                 self.evidence: dict[str, Evidence] = {}
-                rows = self._rows(chosen, outcome)
+                rows = self._rows_within_memory(chosen, outcome)
                 if self.evidence:
                     write_evidence(path.with_suffix(".npz"), self.evidence)
                 if rows != known:
                     files.write_json(path, rows)
             names.append(name)
         return names
+
+    def _rows_within_memory(self, chosen: Chosen, outcome: Mapping[str, Any]) -> list[Row]:
+        """Raises OutOfMemory where the metric needs more than there is: estimates are all made,
+        and nothing that could be done in smaller parts is left."""
+        try:
+            return self._rows(chosen, outcome)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemory(
+                f"the metric {chosen.entry.name} ran out of memory: {one_line(error)}.",
+                hint="All else is kept. Give it more (--host-memory, fewer --jobs), or leave it "
+                "out (--metrics).",
+            ) from error
 
     def _rows(self, chosen: Chosen, outcome: Mapping[str, Any]) -> list[Row]:
         entry = chosen.entry

@@ -113,7 +113,7 @@ class _Piece:
         return [m.name for m in self.metric.entry.info.measures]
 
     def run(self) -> list[Row]:
-        found, reason = measure.ask(self._measured)
+        found, reason = measure.ask_in_passing(self._measured)
         if found is None:
             return [_row(self, m, None, {}, reason) for m in self.measures]
         return found
@@ -138,7 +138,7 @@ class _Piece:
         found: dict[str, dict[str, float]] = {name: {} for name in self.measures}
         why = ""
         for reference, estimate in zip(real, made, strict=True):
-            values, reason = measure.ask(metric.measure, reference, estimate)
+            values, reason = measure.ask_in_passing(metric.measure, reference, estimate)
             why = why or reason
             for name, value in (values or {}).items():
                 found[name][reference.track] = value

@@ -96,10 +96,10 @@ class Embed:
 
     def run(self) -> list[FileVectors]:
         """In the order of the files; what is found is kept at once."""
-        embedding, reason = measure.ask(measure.embedding_of, self.store.chosen)
+        embedding, reason = measure.ask_in_passing(measure.embedding_of, self.store.chosen)
         if embedding is None:
             return [FileVectors(reason=reason)] * len(self.files)
-        lacking, reason = measure.ask(embedding.missing)
+        lacking, reason = measure.ask_in_passing(embedding.missing)
         if lacking or lacking is None:
             return [FileVectors(reason=lacking or reason, missing=bool(lacking))] * len(self.files)
         found = [self._loaded(file, embedding.info.rate) for file, _ in self.files]
@@ -116,16 +116,17 @@ class Embed:
     def _loaded(file: Path, rate: int) -> tuple[np.ndarray | None, str]:
         from timbrebench.core import audio
 
-        return measure.ask(audio.load, file, rate)
+        return measure.ask_in_passing(audio.load, file, rate)
 
     @staticmethod
     def _embedded(embedding: Embedding, clips: Sequence[Any]) -> list[FileVectors]:
         """All together; one by one where one of them cannot be embedded."""
         seconds = [len(samples) / embedding.info.rate for samples in clips]
-        together, _ = measure.ask(embedded.vectors_of_all, embedding, clips)
+        together, _ = measure.ask_in_passing(embedded.vectors_of_all, embedding, clips)
         if together is not None and len(together) == len(clips):
             return [FileVectors(v, s) for v, s in zip(together, seconds, strict=True)]
-        alone = [measure.ask(embedded.vectors_of, embedding, samples) for samples in clips]
+        ask = measure.ask_in_passing
+        alone = [ask(embedded.vectors_of, embedding, samples) for samples in clips]
         return [FileVectors(v, s, why) for (v, why), s in zip(alone, seconds, strict=True)]
 
 

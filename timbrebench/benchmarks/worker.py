@@ -22,7 +22,7 @@ from typing import IO, Any
 from timbrebench.benchmarks.store import FULL, MAKE_ROOM
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError, one_line
-from timbrebench.core.memory import is_out_of_memory, phase
+from timbrebench.core.memory import OutOfMemory, is_out_of_memory, phase
 
 PR_SET_PDEATHSIG = 1
 
@@ -97,7 +97,10 @@ def _answer(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     try:
         return {"status": "ok", **JOBS[job["kind"]](job, events)}
     except BenchError as error:
-        return {"status": "failed", "phase": events.phase, "reason": str(error)}
+        known = {"phase": events.phase, "reason": str(error)}
+        if isinstance(error, OutOfMemory):
+            return {"status": "oom", "final": True, **known}
+        return {"status": "failed", **known}
     except Exception as error:  # a plugin may raise anything: it ends its own job only
         with contextlib.suppress(OSError):  # the log's disk may be full
             traceback.print_exc()
@@ -257,11 +260,12 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     use_threads(job["threads"])
     session = Session(data["cell"])
     use_device(session.device)
+    enforced = enforce(data["memory"], session.device)  # of scores too, wherever they begin
     outcome = read_or_none(folder / "outcome.json")
     if outcome is None or _all_failed(read_or_none(folder / "estimates.json")):
         shutil.rmtree(folder / "scores", ignore_errors=True)  # of estimates now replaced
         events.enter("estimate")
-        way, enforced = data["sampling"], enforce(data["memory"], session.device)
+        way = data["sampling"]
         with phase("estimate", memory), at_once(way["slices"]):
             session.set_up(data["stages"], store.root / "models")
             basis = _basis(session, store, data["stages"])
@@ -282,6 +286,7 @@ def time_again(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     from timbrebench.benchmarks.session import Session, use_threads
     from timbrebench.benchmarks.store import Store
     from timbrebench.benchmarks.timing import taken_alone, timed_items, timed_steps
+    from timbrebench.core.devices import use_device
     from timbrebench.core.overlap import at_once
 
     events.enter("time")
@@ -290,6 +295,7 @@ def time_again(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     outcome = files.read_json(folder / "outcome.json")
     steps = timed_steps(folder, data["timed_stages"])
     use_threads(outcome.get("threads") or job["threads"])
+    use_device(session.device)
     enforce(data["memory"], session.device)
     with at_once(outcome["phases"]["estimate"]["slices"]):
         session.set_up(data["stages"], store.root / "models")

@@ -61,7 +61,7 @@ class QueueExecutor(ABC, Generic[R]):
                 for done in self.wait(running, listen):
                     running.remove(done)
                     outcome = done.outcome()
-                    if outcome.status == "oom" and (lower := done.job.lowered()):
+                    if outcome.wants_less and (lower := done.job.lowered()):
                         listen(lower, {"event": "lowered", "reason": outcome.reason})
                         waiting.insert(0, lower)
                         continue
