@@ -40,9 +40,9 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[Stage]:
     """The stages that were traced."""
     found: list[Stage] = []
 
-    def peak(stage: Stage, *given: Any) -> int:
+    def peak(stage: Stage, *given: Any, **named: Any) -> int:
         found.append(stage)
-        return training_peak(stage, *given)
+        return training_peak(stage, *given, **named)
 
     monkeypatch.setattr(costs, "_known", {})
     monkeypatch.setattr(costs, "training_peak", peak)
@@ -79,13 +79,21 @@ def test_whatever_else_differs_is_traced_for_itself(other: Stage, traced: list[S
     assert traced == [stage, other]
 
 
-def test_each_way_and_precision_has_its_own(traced: list[Stage]) -> None:
+def test_each_way_precision_and_kind_of_device_has_its_own(traced: list[Stage]) -> None:
     stage = Layer({})
-    for precision in ("fp32", "bf16", "fp32"):
-        known = Costs([], precision)
+    for precision, device in (("fp32", "cpu"), ("bf16", "cpu"), ("bf16", "cuda"), ("fp32", "cpu")):
+        known = Costs([], precision, device)
         for way in (Way(4), Way(2), Way(2, recompute=True), Way(2)):
-            assert known.training_peak(stage, way, []) == training_peak(stage, way, precision)
-    assert len(traced) == 6
+            expected = training_peak(stage, way, precision, device=device)
+            assert known.training_peak(stage, way, []) == expected
+    assert len(traced) == 9
+
+
+def test_sampling_is_in_float32_whatever_trains() -> None:
+    stages = [Layer({}, wide=8)]
+    few, many = (Costs([], "bf16", "cuda").sampling_peak(stages, n) for n in (1, 101))
+    assert many - few >= 100 * 4 * 8 * 2  # what goes in and what comes out
+    assert many == Costs([], "fp32").sampling_peak(stages, 101)
 
 
 def test_flops_are_those_of_the_trace() -> None:

@@ -108,6 +108,32 @@ def test_half_precision_takes_less_for_activations() -> None:
     assert training_peak(stage, Way(4096), "bf16") < 0.8 * training_peak(stage, Way(4096))
 
 
+class Normed(Layers):
+    """Blocks of a linear layer and a norm, which CUDA's autocast keeps in float32 and the CPU's
+    does not."""
+
+    def build(self) -> torch.nn.Module:
+        pairs = zip(self.wide, self.wide[1:], strict=False)
+        layers = [(torch.nn.Linear(a, b), torch.nn.GroupNorm(1, b)) for a, b in pairs]
+        return torch.nn.Sequential(*(layer for both in layers for layer in both))
+
+    def loss(self, module, batch):
+        return {"loss": module(batch["x"]).mean()}
+
+
+def test_on_cuda_norms_stay_in_float32() -> None:
+    """What a norm was given is kept in float32, two more bytes a number; its float32 answer is
+    given to the next linear layer in bfloat16 as before."""
+    wide, blocks, batch = 64, 8, 4096
+    stage = Normed(*[wide] * (blocks + 1), batch_size=batch, valid_examples=0)
+    way, number = Way(batch), wide * batch
+    on_cpu, on_cuda = (training_peak(stage, way, "bf16", device=d) for d in ("cpu", "cuda"))
+    assert on_cuda - on_cpu == pytest.approx(2 * number * blocks, rel=0.15)
+    assert training_peak(stage, way, device="cuda") == training_peak(stage, way)
+    real = training_peak(stage, way, "bf16", device="cuda", fake=False)
+    assert on_cuda == pytest.approx(real, rel=0.01)
+
+
 def test_sampling_holds_all_networks_and_one_answer() -> None:
     stages = [Layers(100, 100), Layers(300, 300)]
     weights = 4 * (100 * 100 + 100 + 300 * 300 + 300)

@@ -23,10 +23,12 @@ _known: dict[Hashable, Any] = {}  # of all cells that a worker plans
 
 
 class Costs:
-    """Of stages that are trained on a corpus with these instruments, at one precision."""
+    """Of stages that are trained on a corpus with these instruments, at one precision, on a kind
+    of device ('cpu' or 'cuda')."""
 
-    def __init__(self, instruments: Collection[str], precision: str) -> None:
+    def __init__(self, instruments: Collection[str], precision: str, device: str = "cpu") -> None:
         self.instruments, self.precision = frozenset(instruments), precision
+        self.device = device
         self.kinds: dict[Stage, str] = {}
 
     def flops(self, stage: Stage) -> int:
@@ -35,8 +37,9 @@ class Costs:
 
     def training_peak(self, stage: Stage, way: Way, depends: Sequence[Stage]) -> int:
         """Bytes; see :func:`timbrebench.core.footprint.training_peak`."""
-        key = ("training", self.precision, way, *map(self.kind, (stage, *depends)))
-        return _once(key, lambda: training_peak(stage, way, self.precision, depends))
+        key = ("training", self.precision, self.device, way, *map(self.kind, (stage, *depends)))
+        precision, device = self.precision, self.device
+        return _once(key, lambda: training_peak(stage, way, precision, depends, device=device))
 
     def batch_norm(self, stage: Stage) -> bool:
         """See :func:`timbrebench.core.footprint.has_batch_norm`."""
@@ -44,8 +47,8 @@ class Costs:
 
     def sampling_peak(self, stages: Sequence[Stage], slices: int) -> int:
         """Bytes; see :func:`timbrebench.core.footprint.sampling_peak`."""
-        key = ("sampling", self.precision, slices, *map(self.kind, stages))
-        return _once(key, lambda: sampling_peak(stages, slices, self.precision))
+        key = ("sampling", slices, *map(self.kind, stages))
+        return _once(key, lambda: sampling_peak(stages, slices))
 
     def kind(self, stage: Stage) -> str:
         """Equal for stages that are alike, and whose networks and specimens have equal shapes:

@@ -111,7 +111,8 @@ class Session:
 
     @functools.cached_property
     def costs(self) -> Costs:
-        return Costs(self.corpus.instruments, self.cell["precision"])
+        kind = self.device.partition(":")[0]
+        return Costs(self.corpus.instruments, self.cell["precision"], kind)
 
     # ------------------------------------------------------------------ planning
 

@@ -19,7 +19,8 @@ def stage_plans(plan: Plan, limits: MemoryLimits | None = None) -> dict[str, dic
     trains. One that fits into no way of training has the status 'impossible'."""
     limits = limits or MemoryLimits()
     cells = [c for c in plan.cells if c.trains and not c.impossible]
-    found = {c.key: kept for c in cells if (kept := read_or_none(plan_file(c, limits)))}
+    kind = plan.config.device.partition(":")[0]
+    found = {c.key: kept for c in cells if (kept := read_or_none(plan_file(c, limits, kind)))}
     for group in _groups([c for c in cells if c.key not in found]):
         found |= _trace(group, plan, limits)
     return found
@@ -38,7 +39,7 @@ def _trace(cells: list[Cell], plan: Plan, limits: MemoryLimits) -> dict[str, dic
     data = {"cells": described, "memory": limits.record}
     outcome = run_apart("resolve", data, DEADLINE)
     answers = outcome.answer.get("cells", {})
-    found = {}
+    found, kind = {}, plan.config.device.partition(":")[0]
     for cell in cells:
         found[cell.key] = answers.get(cell.key) or {
             "error": outcome.reason,
@@ -46,13 +47,13 @@ def _trace(cells: list[Cell], plan: Plan, limits: MemoryLimits) -> dict[str, dic
             "log_tail": outcome.log_tail,
         }
         if "stages" in found[cell.key]:
-            _keep(plan_file(cell, limits), found[cell.key])
+            _keep(plan_file(cell, limits, kind), found[cell.key])
     return found
 
 
-def plan_file(cell: Cell, limits: MemoryLimits) -> Path:
-    """Where the answer for a cell is kept."""
-    memory = [f"-{limits.gpu}-{limits.host}"] if limits else []
+def plan_file(cell: Cell, limits: MemoryLimits, device: str = "cpu") -> Path:
+    """Where the answer for a cell is kept. The kind of device decides what memory it needs."""
+    memory = [f"-{device}-{limits.gpu}-{limits.host}"] if limits else []
     return files.cache_root() / "plans" / f"{cell.key}-{_code()}{''.join(memory)}.json"
 
 
@@ -60,7 +61,7 @@ def plan_file(cell: Cell, limits: MemoryLimits) -> Path:
 def _code() -> str:
     """Hash of what counts and divides the budget: where it is another, plans are made anew."""
     core = Path(files.__file__)
-    tracing = [core.with_name(f"{name}.py") for name in ("footprint", "ways", "learner")]
+    tracing = [core.with_name(f"{name}.py") for name in ("footprint", "ways", "learner", "casts")]
     own = [Path(__file__).with_name(f"{name}.py") for name in ("session", "costs", "limits")]
     return files.digest_of_files([*tracing, *own])
 

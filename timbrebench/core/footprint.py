@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from timbrebench.core.casts import cuda_casts
 from timbrebench.core.interfaces import Stage
 from timbrebench.core.learner import Learner
 from timbrebench.core.ways import Way
@@ -64,13 +65,15 @@ def training_peak(
     precision: str = "fp32",
     depends: Sequence[Stage] = (),
     *,
+    device: str = "cpu",
     fake: bool = True,
 ) -> int:
-    """Bytes of all tensors that live at the worst moment of a stage's training, the networks of
-    the stages that it ``depends`` on among them. ``fake`` False: on real tensors, to check the
-    trace."""
+    """Bytes of all tensors that live at the worst moment of a stage's training on a kind of device
+    ('cpu' or 'cuda', which need not be there), the networks of the stages that it ``depends`` on
+    among them. ``fake`` False: on real tensors, to check the trace."""
     mode = FakeTensorMode() if fake else nullcontext()
-    with mode, LiveBytes() as counted, torch.random.fork_rng(devices=[]):
+    casts = nullcontext() if device == "cpu" else cuda_casts()
+    with mode, casts, LiveBytes() as counted, torch.random.fork_rng(devices=[]):
         others = [other.build() for other in depends]
         brief_training(stage, way, precision)
         del others
@@ -101,14 +104,15 @@ def brief_training(stage: Stage, way: Way, precision: str) -> None:
         learner.validate([{k: v[: way.micro_batch] for k, v in valid.items()}])
 
 
-def sampling_peak(stages: Sequence[Stage], slices: int, precision: str = "fp32") -> int:
+def sampling_peak(stages: Sequence[Stage], slices: int) -> int:
     """Bytes of the networks of a cell and of one answer to so many slices at once: the forward
-    pass of the loss of the stage that needs most, without gradients."""
+    pass of the loss of the stage that needs most, without gradients, in float32, as methods
+    sample."""
     with FakeTensorMode(), LiveBytes() as counted, torch.random.fork_rng(devices=[]):
         modules = [stage.build().eval() for stage in stages]
         for stage, module in zip(stages, modules, strict=True):
             specimen = stage.specimen(slices)
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, precision == "bf16"):
+            with torch.no_grad():
                 stage.loss(module, specimen)
             del specimen
     return counted.peak
