@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._dynamo  # imported by a first seed, and not with devices that are not there
 
 PEAKS = (3, 30), (5, 50)  # (allocated, reserved) bytes of each device
 
@@ -31,6 +32,8 @@ class FakeCuda:
             "_cudart": object(),
             "_initialized": False,
             "_queued_calls": [],
+            "_lazy_seed_tracker": torch.cuda._LazySeedTracker(),
+            "default_generators": tuple(torch.Generator() for _ in PEAKS),
             "_cached_device_count": None,
             "_device_count_nvml": lambda: -1,
             "_exchange_device": self._exchange,
@@ -39,6 +42,16 @@ class FakeCuda:
         }
         for name, value in known.items():
             monkeypatch.setattr(torch.cuda, name, value, raising=False)
+
+    def hold_tensors(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Tensors that are moved to the devices stay where they are."""
+        moved = torch.Tensor.to
+
+        def to(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+            there = [torch.device("cpu") if "cuda" in str(a) else a for a in args]
+            return moved(tensor, *there, **kwargs)
+
+        monkeypatch.setattr(torch.Tensor, "to", to)
 
     def _set(self, device: int) -> None:
         torch.cuda._lazy_init()

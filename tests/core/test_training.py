@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fake_cuda import FakeCuda
 from safetensors.torch import load_file
 
+from timbrebench.core import training
 from timbrebench.core.files import sha256_of
 from timbrebench.core.interfaces import Recipe, Stage, StageContext
 from timbrebench.core.records import Corpus, Track
@@ -112,10 +114,14 @@ def plan(steps: int = 20, **changes: Any) -> TrainPlan:
 
 
 def run(
-    stage: Stage, folder: Path, how: TrainPlan | None = None, events: list[Any] | None = None
+    stage: Stage,
+    folder: Path,
+    how: TrainPlan | None = None,
+    events: list[Any] | None = None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     corpus = Corpus("toy", (Track("v", {}, "valid"),), {}, "toy")
-    context = StageContext(corpus, {}, "cpu", lambda what, share: None)
+    context = StageContext(corpus, {}, device, lambda what, share: None)
     report = [].append if events is None else events.append
     folder.mkdir(exist_ok=True)
     return train(stage, context, how or plan(), folder, report)
@@ -353,6 +359,29 @@ def test_what_a_training_leaves(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == left
     assert events[-1]["step"] == events[-1]["steps"] == 4
     assert events[-1]["share"] == 1.0
+
+
+class Slow(FakeCuda):
+    """Devices that take ten seconds for what they were asked, on a clock of their own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(monkeypatch)
+        self.hold_tensors(monkeypatch)
+        self.now = 0.0
+        monkeypatch.setattr(torch._C, "_cuda_synchronize", self._work)
+        monkeypatch.setattr(training.time, "monotonic", lambda: self.now)
+
+    def _work(self) -> None:
+        self.now += 10
+
+
+def test_the_time_of_a_gpu_is_in_that_of_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step returns when its kernels are queued."""
+    Slow(monkeypatch)
+    record = run(Line(), tmp_path, plan(3), device="cuda:1")
+    assert (record["seconds"], record["seconds_per_step"]) == (30, 10)
 
 
 def test_batchnorm_statistics_come_along(tmp_path: Path) -> None:

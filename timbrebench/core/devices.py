@@ -20,3 +20,9 @@ def use_device(name: str) -> None:
         number = cuda_index(name)
         torch.cuda.init()
         torch.cuda.set_device(number)
+
+
+def wait_for(name: str) -> None:
+    """Returns when a CUDA device has done what it was asked: it is only queued until then."""
+    if name != "cpu":
+        torch.cuda.synchronize(name)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from timbrebench.core import files, seeds
+from timbrebench.core.devices import wait_for
 from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Recipe, Stage, StageContext
 from timbrebench.core.learner import Batch, Learner
@@ -146,6 +147,7 @@ class _Trainer:
         while not self._done():
             started = time.monotonic()
             self._step()
+            wait_for(self.context.device)  # a GPU has only been asked so far
             now = time.monotonic()
             self.clock.seconds += now - started
             self.clock.step += 1
