@@ -384,6 +384,43 @@ def test_the_time_of_a_gpu_is_in_that_of_training(
     assert (record["seconds"], record["seconds_per_step"]) == (30, 10)
 
 
+class Diary(Line):
+    """It keeps the loss of each micro-batch, and ends in the middle of a step if it is to."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__(PLAIN)
+        self.losses, self.last = list[float](), last
+
+    def loss(
+        self, module: torch.nn.Module, batch: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        if len(self.losses) == self.last:
+            raise KeyboardInterrupt
+        found = super().loss(module, batch)
+        self.losses.append(float(found["loss"].detach()))
+        return found | {"loss_by_nothing": 2 * found["loss"].detach()}
+
+
+def test_a_point_of_the_curve_is_the_mean_since_the_last_and_one_number_is_kept(
+    tmp_path: Path,
+) -> None:
+    """A point every 10 of 2,000 steps, of 4 micro-batches each."""
+    how = plan(2000, micro_batch=1, checkpoint_seconds=-1.0)
+    stage = Diary(4 * 19 + 1)
+    with pytest.raises(KeyboardInterrupt):
+        run(stage, tmp_path, how)
+    kept = load_checkpoint(tmp_path, "cpu")
+    assert kept and kept["clock"]["step"] == 19
+    [point] = kept["clock"]["curve"]
+    assert point["loss"] == pytest.approx(np.mean(stage.losses[:40]), rel=1e-6)
+    sums = kept["sums"]
+    assert {name: value.shape for name, value in sums.items()} == {
+        "loss": (),
+        "loss_by_nothing": (),
+    }
+    assert float(sums["loss"]) == pytest.approx(sum(stage.losses[40:76]) / 4, rel=1e-6)
+
+
 def test_batchnorm_statistics_come_along(tmp_path: Path) -> None:
     class Normed(Line):
         def build(self) -> torch.nn.Module:

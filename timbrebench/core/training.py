@@ -136,7 +136,7 @@ class _Trainer:
             micro_batch=plan.micro_batch,
             recompute=plan.recompute,
         )
-        self.sums: dict[str, list[torch.Tensor]] = {}
+        self.sums: Batch = {}  # of the losses since the last point of the curve, [] float64
         self.valid = self._draw_validation()
         self.log_every = max(1, plan.steps // CURVE_POINTS) if plan.steps else TIMED_EVERY
 
@@ -183,7 +183,8 @@ class _Trainer:
         rate = learning_rate(self.recipe, self.clock.step, self._share(), self.plan.steps)
         for losses in self.learner.step(batch, rate * self.clock.factor, self.clock.step + 1):
             for name, value in losses.items():
-                self.sums.setdefault(name, []).append(value)
+                more = value.double()
+                self.sums[name] = self.sums[name] + more if name in self.sums else more
 
     # ------------------------------------------------------------------ validation, log
 
@@ -212,7 +213,7 @@ class _Trainer:
 
     def _log(self) -> None:
         steps = max(1, self.clock.step - self._last_logged())
-        means = {k: float(torch.stack(v).sum()) / steps for k, v in self.sums.items()}
+        means = {name: float(value) / steps for name, value in self.sums.items()}
         self.sums = {}
         if not math.isfinite(means.get("loss", 0.0)):
             raise TrainingDiverged(
