@@ -197,11 +197,10 @@ class Check:
             names = ",".join(METHODS)
             what = ["--methods", names, "--tasks", TASKS, *CORPUS, *steps, self.budget, budget]
             for cell in cells(self.run(f"plan-{budget}", *what)):
-                label = cell["label"].partition("[")[0]
                 if cell["status"] != "ok":
-                    yield f"| {budget} | {label} | {cell['status']}: {cell['reason']} |||||"
+                    yield f"| {budget} | {cell['label']} | {ended(cell)} |||||"
                 for model, memory in cell["phases"].items():
-                    yield f"| {budget} | {label} | {model} | {self.row(memory)} |"
+                    yield f"| {budget} | {cell['label']} | {model} | {self.row(memory)} |"
 
     def row(self, memory: Mapping[str, Any]) -> str:
         size = memory.get("micro_batch", memory.get("slices"))
@@ -228,7 +227,7 @@ class Check:
                         f"{times} times backed off; enforced by: {memory['enforced']}."
                     )
             if cell["status"] != "ok":
-                yield f"It ended `{cell['status']}`: {cell['reason']}"
+                yield f"It ended {ended(cell)}"
 
     def training(self) -> Iterator[str]:
         """Each method for a given time."""
@@ -242,28 +241,63 @@ class Check:
         yield "| method | steps | examples a second | FAD log-mel by task | peak MiB |"
         yield "|---|---:|---:|---|---:|"
         for cell in cells(made):
-            outcome, label = cell["outcome"], cell["label"].partition("[")[0]
-            fads = [
-                f"{row['task']} {row['value']:.3g}"
-                for row in cell["scores"]
-                if row["metric"] == "fad_logmel" and row["status"] == "ok" and not row["item"]
-            ]
-            speed = outcome.get("examples_per_second")
-            peak = outcome.get("peak_gpu_bytes" if self.gpu else "peak_rss_bytes")
-            told = [outcome.get("train_steps"), f"{speed:.3g}" if speed else None]
-            words = [label, *(str(t) if t else "" for t in told), "; ".join(fads), mebibytes(peak)]
-            yield f"| {' | '.join(words)} |"
+            yield f"| {' | '.join(self.trained(cell))} |"
+
+    def trained(self, cell: Mapping[str, Any]) -> list[str]:
+        """A line on how a cell trained, or why it did not."""
+        if cell["status"] != "ok":
+            return [cell["label"], ended(cell), "", "", ""]
+        outcome = cell["outcome"]
+        fads = [
+            f"{row['task']} {row['value']:.3g}"
+            for row in cell["scores"]
+            if row["metric"] == "fad_logmel" and row["status"] == "ok" and not row["item"]
+        ]
+        speed = outcome.get("examples_per_second")
+        peak = outcome.get("peak_gpu_bytes" if self.gpu else "peak_rss_bytes")
+        told = [outcome.get("train_steps"), f"{speed:.3g}" if speed else None]
+        numbers = [str(each) if each else "" for each in told]
+        return [cell["label"], *numbers, "; ".join(fads), mebibytes(peak)]
 
 
 def cells(run: Path) -> list[dict[str, Any]]:
-    """Label, status, reason, outcome and its phases of each cell of a run."""
+    """Label, status, reason, outcome, phases and rows of scores of each cell that a run shows;
+    one that was not reached is pending."""
+    shown = read(run / "run.json").get("cells", {})
+    if not shown:
+        nothing = {"status": "failed", "reason": "bench run left no run.json: see what it printed"}
+        return [cell_of(run, {"label": "no cell"}, nothing)]
     found = []
-    for path in sorted(run.glob("cells/*/cell.json")):
-        result = json.loads((path.parent / "result.json").read_text())
-        label = json.loads(path.read_text())["label"]
-        phases = result["outcome"].get("phases", {})
-        found.append({"label": label, "phases": phases, **result})
+    for key in dict.fromkeys(shown.values()):
+        folder = run / "cells" / key
+        found.append(cell_of(folder, read(folder / "cell.json"), read(folder / "result.json")))
     return found
+
+
+def cell_of(folder: Path, cell: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    outcome = result.get("outcome", {})
+    files = [folder / "scores" / name for name in result.get("scores", [])]
+    return {
+        "label": cell.get("label", folder.name).partition("[")[0],
+        "status": result.get("status", "pending"),
+        "reason": result.get("reason", "it was not reached"),
+        "outcome": outcome,
+        "phases": outcome.get("phases", {}),
+        "scores": [row for file in files for row in read(file, [])],
+    }
+
+
+def read(path: Path, otherwise: Any = None) -> Any:
+    """What a file of JSON holds; something empty where it is not there, or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {} if otherwise is None else otherwise
+
+
+def ended(cell: Mapping[str, Any]) -> str:
+    """How a cell ended, for a column of a table."""
+    return f"`{cell['status']}`: {cell['reason'].replace('|', '/')}"
 
 
 def mebibytes(count: float | None) -> str:

@@ -1,15 +1,27 @@
 """The check of memory budgets on a GPU, as far as a machine without one can try it."""
 
+import argparse
 import importlib.util
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from usable_cells import Here, corpus_folder
 
+from timbrebench.benchmarks.config import Execution, RunConfig
+from timbrebench.benchmarks.plan import make_plan
+from timbrebench.benchmarks.runner import Runner
+from timbrebench.benchmarks.store import Store
+from timbrebench.core.registry import registry
+
+SPLIT = "valid=tune3;test=tune4,tune5"
+DATA: dict[str, Any] = {"dataset": "folder", "split": SPLIT, "controls": False}
 SCRIPT = Path(__file__).parents[2] / "tools" / "gpu_check.py"
 
 
@@ -45,6 +57,54 @@ def test_its_method_is_found_and_hides_what_it_takes(gpu_check: ModuleType) -> N
     )
     traced, taken = map(int, done.stdout.split())
     assert traced < 1000 and taken > gpu_check.HOARD
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A run of a control, and of three cells that ended otherwise."""
+    config = RunConfig(methods=("copy",), tasks=("bell:bow",), metrics=("fad_logmel",), **DATA)
+    plan = make_plan(replace(config, data_root=str(corpus_folder())), registry())
+    out = tmp_path / "run"
+    Runner(plan, Store(out), Here(), lambda job, event: None, Execution()).run()
+    [done] = (out / "cells").iterdir()
+    shown = json.loads((out / "run.json").read_text())
+    ends = {
+        "oom": {"status": "oom", "reason": "CUDA out of memory | 9 GiB", "outcome": {}},
+        "unreached": None,
+        "replaced": {"status": "ok", "outcome": {}},
+    }
+    for key, result in ends.items():
+        folder = out / "cells" / key
+        folder.mkdir()
+        cell = json.loads((done / "cell.json").read_text()) | {"label": f"{key}[k=1]"}
+        (folder / "cell.json").write_text(json.dumps(cell))
+        if result:
+            (folder / "result.json").write_text(json.dumps(result))
+    shown["cells"] |= {"place 1": "oom", "place 2": "unreached"}
+    (out / "run.json").write_text(json.dumps(shown))
+    return out
+
+
+def test_each_cell_that_is_shown_has_a_line(gpu_check: ModuleType, run_folder: Path) -> None:
+    given = argparse.Namespace(
+        device="cpu", budgets="4GiB", preset="quick", option=[], train_time="1s"
+    )
+    check = gpu_check.Check(given, {})
+    check.run = lambda name, *words: run_folder
+    plans, breach, training = (list(p()) for p in (check.plans, check.breach, check.training))
+    lines = [line for line in training if line.startswith("| ")][1:]
+    assert [line.split(" | ")[0] for line in lines] == ["| copy", "| oom", "| unreached"]
+    assert "bell:bow " in lines[0] and "failed" not in lines[0]
+    told = ("`oom`: CUDA out of memory / 9 GiB", "`pending`: it was not reached")
+    for line, words in zip(lines[1:], told, strict=True):
+        assert f" | {words} |" in line
+        assert any(f" | {words} |" in each for each in plans)
+        assert f"It ended {words}" in breach
+
+
+def test_a_run_that_left_nothing_is_told(gpu_check: ModuleType, tmp_path: Path) -> None:
+    [cell] = gpu_check.cells(tmp_path)
+    assert (cell["status"], cell["label"], cell["phases"]) == ("failed", "no cell", {})
 
 
 @pytest.mark.acceptance
