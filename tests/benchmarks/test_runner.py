@@ -307,6 +307,41 @@ def test_an_interruption_does_not_hide_what_was_done(run, tmp_path: Path) -> Non
     assert [r["metric"] for r in read_run(tmp_path / "run").rows] == ["m"]
 
 
+@pytest.mark.parametrize("status", ["timeout", "killed", "oom"])
+def test_a_new_metric_that_ends_its_job_hides_no_score(run, tmp_path: Path, status: str) -> None:
+    run("player")
+    ended = Outcome(status, reason="it gave no sign of life for 600 s")
+    both = {"metrics": ("mel_l1", "level_error_db")}
+    result, _ = run("player", executor=Fake(player=ended), **both)
+    assert (list(result.statuses.values()), result.exit_code) == ([status], 1)
+    assert list(result.kept.values()) == [ended]
+    assert kept(tmp_path)["player"]["status"] == "ok"
+    assert [r["metric"] for r in read_run(tmp_path / "run").rows] == ["m"]
+    result, executor = run("player", **both)  # what failed is tried again
+    assert (executor.kinds, result.exit_code, result.kept) == (["evaluate"], 0, {})
+
+
+def test_a_later_plan_that_fails_takes_nothing_back(run, stages, tmp_path: Path) -> None:
+    run("learner", "theirs")
+    rows = read_run(tmp_path / "run").rows
+    stages["learner"] = {"error": "it needs 3 GiB", "status": "impossible"}
+    stages["theirs"] = {"error": "it gave no sign of life", "status": "timeout"}
+    result, executor = run("learner", "theirs")
+    assert (sorted(result.statuses.values()), executor.kinds) == (["impossible", "timeout"], [])
+    assert result.exit_code == 1
+    assert {found["status"] for found in kept(tmp_path).values()} == {"ok"}
+    assert read_run(tmp_path / "run").rows == rows != []
+
+
+def test_a_result_without_its_estimates_is_replaced(run, tmp_path: Path) -> None:
+    run("player")
+    for path in tmp_path.glob("run/cells/*/estimates.json"):
+        path.unlink()
+    result, _ = run("player", executor=Fake(player=Outcome("killed")), metrics=("level_error_db",))
+    assert result.kept == {}
+    assert kept(tmp_path)["player"]["status"] == "killed"
+
+
 # ---------------------------------------------------------------------------- preparation
 
 

@@ -38,6 +38,7 @@ class PartsRunner:
                 break
             result = runner.run()
             whole.statuses |= result.statuses
+            whole.kept |= result.kept
             whole.failed_items += result.failed_items
             whole.uncompared |= result.uncompared
         whole.interrupted = self.interrupted

@@ -54,6 +54,8 @@ class Result:
     failed_items: int = 0
     interrupted: bool = False
     uncompared: bool = False  # the declared comparisons could not be made
+    # By the same keys: how those ended whose older, good results stay as they are.
+    kept: dict[str, Outcome] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -303,6 +305,14 @@ class Runner:
     def _old_result(self, cell: Cell) -> dict[str, Any]:
         return self._result_of(cell.key)
 
+    def _stands(self, cell: Cell) -> bool:
+        """Whether its older result is good, and all that it was scored from and with is there:
+        what a later plan or a new metric comes to takes nothing of it back."""
+        old, folder = self._old_result(cell), self.store.cell(cell.key)
+        scores = [folder / "scores" / name for name in old.get("scores", [])]
+        there = all(path.is_file() for path in (folder / "estimates.json", *scores))
+        return old.get("status") == "ok" and there
+
     def _result_of(self, key: str) -> dict[str, Any]:
         result = read_or_none(self.store.cell(key) / "result.json")
         return result if isinstance(result, dict) else {}
@@ -319,7 +329,8 @@ class Runner:
     def _write_result(self, cell: Cell, outcome: Outcome) -> None:
         answer = outcome.answer
         self._note(cell, outcome.status, answer)
-        if outcome.status == "interrupted" and self._old_result(cell).get("status") == "ok":
+        if outcome.status != "ok" and self._stands(cell):
+            self.result.kept[cell.key] = outcome
             return  # it has the scores of other metrics; those asked for are made next time
         result = {
             "status": outcome.status,

@@ -88,7 +88,7 @@ def _tell(result: Any, plans: Any, out: Any, as_json: bool) -> None:
 
     record = read_run(out)
     own = {c.key for plan in plans for c in plan.cells}
-    cells = [c for c in record.cells if c.key in own]
+    cells = [_as_ended(c, result) for c in record.cells if c.key in own]
     if as_json:
         told = [
             {
@@ -105,7 +105,18 @@ def _tell(result: Any, plans: Any, out: Any, as_json: bool) -> None:
     for cell in cells:
         if cell.status != "ok":
             where = f" ({cell.phase})" if cell.phase else ""
-            click.echo(f"{cell.label}, seed {cell.seed}: {cell.status}{where}: {cell.reason}")
+            stays = " What it had before stays." if cell.key in result.kept else ""
+            ended = f"{cell.status}{where}: {cell.reason}"
+            click.echo(f"{cell.label}, seed {cell.seed}: {ended}{stays}")
     click.echo(f"{sum(c.status == 'ok' for c in cells)} of {len(cells)} cells are done in {out}.")
-    done = any(c.status == "ok" for c in cells)
+    done = any(c.status == "ok" or c.key in result.kept for c in cells)
     click.echo(f"Next: bench report {out}" if done else "The same command goes on from here.")
+
+
+def _as_ended(cell: Any, result: Any) -> Any:
+    """A cell as this run left it, also where its folder shows what an older one made."""
+    if cell.key not in result.kept:
+        return cell
+    outcome = result.kept[cell.key]
+    told = {"status": outcome.status, "phase": outcome.phase, "reason": outcome.reason}
+    return dataclasses.replace(cell, **told)
