@@ -8,9 +8,10 @@ import pytest
 
 from timbrebench.benchmarks import resolving
 from timbrebench.benchmarks.config import RunConfig
+from timbrebench.benchmarks.limits import MemoryLimits
 from timbrebench.benchmarks.plan import make_plan
 from timbrebench.benchmarks.records import describe
-from timbrebench.benchmarks.resolving import Answers, resolved
+from timbrebench.benchmarks.resolving import Answers, _groups, resolve_cells
 from timbrebench.benchmarks.session import Session
 from timbrebench.core.records import Budget
 from timbrebench.core.registry import registry
@@ -42,11 +43,12 @@ def with_cores(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one process traces")
 def test_two_processes_plan_as_one_does(cells, monkeypatch: pytest.MonkeyPatch) -> None:
     with_cores(monkeypatch, 2)
-    parts = list(resolved(cells, NO_LIMITS))
+    told: list[Answers] = []
+    resolve_cells(cells, NO_LIMITS, told.append)
+    together: Answers = {key: plan for part in told for key, plan in part.items()}
     # cross and double train the same networks: one process traces them once.
-    methods = sorted(sorted(cells[key]["method"] for key in part) for part in parts)
-    assert methods == [["cross", "double"], ["palette"]]
-    together: Answers = {key: plan for part in parts for key, plan in part.items()}
+    alike = [sorted(cells[key]["method"] for key in group) for group in _groups(told.append)]
+    assert sorted(alike) == [["cross", "double"], ["palette"]]
     assert together == {key: Session(cell).plan(NO_LIMITS) for key, cell in cells.items()}
 
 
@@ -56,6 +58,28 @@ def test_one_that_cannot_be_planned_leaves_the_others(
 ) -> None:
     with_cores(monkeypatch, cores)
     bad = {**cells, "bad": {**next(iter(cells.values())), "options": {"widths": "none"}}}
-    found = {key: plan for part in resolved(bad, NO_LIMITS) for key, plan in part.items()}
+    told: list[Answers] = []
+    resolve_cells(bad, NO_LIMITS, told.append)
+    found = {key: plan for part in told for key, plan in part.items()}
     assert "error" in found.pop("bad")
     assert len(found) == 3 and all("stages" in plan for plan in found.values())
+
+
+def test_each_cell_is_told_when_it_is_known(config) -> None:
+    asked: RunConfig = config(
+        *("regress[widths=8/8]", "regress[widths=8/16]"),
+        budget=Budget("steps", 2),
+        options={"regress": {"blocks": "1"}},
+        seeds=(0, 1),
+    )
+    plan = make_plan(asked, registry())
+    cells = {c.key: describe(c, plan.config) for c in plan.cells}
+    limits = MemoryLimits().record
+    told: list[dict[str, Any]] = []
+    resolve_cells(cells, limits, told.append)
+    assert sorted(key for each in told for key in each) == sorted(cells)
+    assert max(map(len, told)) == 1
+    first = next(number for number, each in enumerate(told) if each)
+    assert told[:first].count({}) > len(cells)  # corpora were read, and something was traced
+    found = {key: answer for each in told for key, answer in each.items()}
+    assert found == {key: Session(cell).plan(limits) for key, cell in cells.items()}

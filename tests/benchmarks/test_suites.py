@@ -3,7 +3,7 @@ reduced form, from training to report."""
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -196,16 +196,25 @@ class Events:
 
     phase = "start"
 
-    def __call__(self, event: Mapping[str, Any]) -> None: ...
+    def __init__(self, listen: Callable[[Mapping[str, Any]], None]) -> None:
+        self.listen = listen
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        self.listen(event)
 
     def enter(self, phase: str) -> None:
         self.phase = phase
 
 
-def work(kind: str, data: Mapping[str, Any], folder: Path) -> Outcome:
+def work(
+    kind: str,
+    data: Mapping[str, Any],
+    folder: Path = Path(),
+    listen: Callable[[Mapping[str, Any]], None] = lambda event: None,
+) -> Outcome:
     """A job as a worker does it, in this process: importing torch for each would take longer."""
     job = {"kind": kind, "data": json.loads(json.dumps(data)), "folder": str(folder), "threads": 1}
-    answer = worker._answer(job, Events())
+    answer = worker._answer(job, Events(listen))
     return Outcome(answer["status"], answer, answer.get("phase", ""), answer.get("reason", ""))
 
 
@@ -223,7 +232,7 @@ class Here:
 @pytest.fixture(scope="module", autouse=True)
 def traced_here() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracing, "run_apart", lambda kind, data, _: work(kind, data, Path()))
+        patch.setattr(tracing, "run_apart", work)
         yield
 
 

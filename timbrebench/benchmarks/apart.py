@@ -1,5 +1,6 @@
 """One job in a process and a temporary folder of its own, its answer handed back."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,16 @@ if TYPE_CHECKING:
     from timbrebench.benchmarks.jobs import Outcome
 
 DEVICE_DEADLINE = 120.0  # seconds
+SILENCE = 300.0  # seconds without a sign of life
 
 
-def run_apart(kind: str, data: dict[str, Any], deadline: float) -> "Outcome":
+def run_apart(
+    kind: str,
+    data: dict[str, Any],
+    deadline: float | None = None,
+    listen: Callable[[Mapping[str, Any]], None] = lambda event: None,
+) -> "Outcome":
+    """How the job ended; ``listen`` gets its events as they come."""
     # Here, not above: a plan that is cached starts no process.
     import tempfile
 
@@ -19,8 +27,10 @@ def run_apart(kind: str, data: dict[str, Any], deadline: float) -> "Outcome":
     from timbrebench.benchmarks.jobs import Job
 
     with tempfile.TemporaryDirectory(prefix="timbrebench-") as folder:
-        job = Job(kind, kind, kind, Path(folder), data, deadline=deadline)
-        return next(outcome for _, outcome in LocalExecutor().run([job], lambda *_: None))
+        stall = deadline or SILENCE  # what has a deadline need not tell how it is
+        job = Job(kind, kind, kind, Path(folder), data, deadline=deadline, stall=stall)
+        ended = LocalExecutor().run([job], lambda job, event: listen(event))
+        return next(outcome for _, outcome in ended)
 
 
 def ask_device(device: str) -> dict[str, Any]:

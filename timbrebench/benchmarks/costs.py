@@ -30,25 +30,32 @@ class Costs:
         self.instruments, self.precision = frozenset(instruments), precision
         self.device = device
         self.kinds: dict[Stage, str] = {}
+        self.traced: Callable[[], None] = lambda: None  # called after each trace
 
     def flops(self, stage: Stage) -> int:
         """Of a training step, for one example."""
-        return _once(("flops", self.kind(stage)), lambda: step_flops(stage))
+        return self._once(("flops", self.kind(stage)), lambda: step_flops(stage))
 
     def training_peak(self, stage: Stage, way: Way, depends: Sequence[Stage]) -> int:
         """Bytes; see :func:`timbrebench.core.footprint.training_peak`."""
         key = ("training", self.precision, self.device, way, *map(self.kind, (stage, *depends)))
         precision, device = self.precision, self.device
-        return _once(key, lambda: training_peak(stage, way, precision, depends, device=device))
+        return self._once(key, lambda: training_peak(stage, way, precision, depends, device=device))
 
     def batch_norm(self, stage: Stage) -> bool:
         """See :func:`timbrebench.core.footprint.has_batch_norm`."""
-        return _once(("batch norm", self.kind(stage)), lambda: has_batch_norm(stage))
+        return self._once(("batch norm", self.kind(stage)), lambda: has_batch_norm(stage))
 
     def sampling_peak(self, stages: Sequence[Stage], slices: int) -> int:
         """Bytes; see :func:`timbrebench.core.footprint.sampling_peak`."""
         key = ("sampling", slices, *map(self.kind, stages))
-        return _once(key, lambda: sampling_peak(stages, slices))
+        return self._once(key, lambda: sampling_peak(stages, slices))
+
+    def _once(self, key: Hashable, trace: Callable[[], T]) -> T:
+        if key not in _known:
+            _known[key] = trace()
+            self.traced()
+        return cast(T, _known[key])
 
     def kind(self, stage: Stage) -> str:
         """Equal for stages that are alike, and whose networks and specimens have equal shapes:
@@ -76,12 +83,6 @@ class Costs:
             return value
 
         return walk(json.loads(json.dumps(config)))
-
-
-def _once(key: Hashable, trace: Callable[[], T]) -> T:
-    if key not in _known:
-        _known[key] = trace()
-    return cast(T, _known[key])
 
 
 def _shapes(stage: Stage) -> list[Any]:

@@ -1,6 +1,8 @@
-"""Stage plans of a plan's cells, traced in a worker once and kept in the cache."""
+"""Stage plans of a plan's cells, traced in a worker once and kept in the cache, each as it comes:
+what is done when a worker is stopped is not done again."""
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,6 @@ from timbrebench.benchmarks.plan import Cell, Plan
 from timbrebench.benchmarks.records import describe
 from timbrebench.benchmarks.store import read_or_none
 from timbrebench.core import files
-
-DEADLINE = 300.0  # seconds
 
 
 def stage_plans(plan: Plan, limits: MemoryLimits | None = None) -> dict[str, dict[str, Any]]:
@@ -37,18 +37,19 @@ def _groups(cells: list[Cell]) -> list[list[Cell]]:
 def _trace(cells: list[Cell], plan: Plan, limits: MemoryLimits) -> dict[str, dict[str, Any]]:
     described = {c.key: describe(c, plan.config) for c in cells}
     data = {"cells": described, "memory": limits.record}
-    outcome = run_apart("resolve", data, DEADLINE)
-    answers = outcome.answer.get("cells", {})
-    found, kind = {}, plan.config.device.partition(":")[0]
-    for cell in cells:
-        found[cell.key] = answers.get(cell.key) or {
-            "error": outcome.reason,
-            "status": outcome.status,
-            "log_tail": outcome.log_tail,
-        }
-        if "stages" in found[cell.key]:
-            _keep(plan_file(cell, limits, kind), found[cell.key])
-    return found
+    kind = plan.config.device.partition(":")[0]
+    files_of = {c.key: plan_file(c, limits, kind) for c in cells}
+    found: dict[str, dict[str, Any]] = {}
+
+    def listen(event: Mapping[str, Any]) -> None:
+        for key, answer in event.get("cells", {}).items():
+            found[key] = answer
+            if "stages" in answer:
+                _keep(files_of[key], answer)
+
+    outcome = run_apart("resolve", data, listen=listen)
+    lost = {"error": outcome.reason, "status": outcome.status, "log_tail": outcome.log_tail}
+    return {key: found.get(key, lost) for key in files_of}
 
 
 def plan_file(cell: Cell, limits: MemoryLimits, device: str = "cpu") -> Path:

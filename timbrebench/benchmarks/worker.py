@@ -163,16 +163,20 @@ def survey(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 
 def resolve(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
-    """The stages of cells: costs by tracing, whole steps, keys."""
-    from timbrebench.benchmarks.resolving import resolved
+    """The stages of cells: costs by tracing, whole steps, keys. Each is told as it comes."""
+    from timbrebench.benchmarks.resolving import resolve_cells
 
     events.enter("resolve")
-    asked = job["data"]["cells"]
-    cells: dict[str, Any] = {}
-    for answers in resolved(asked, job["data"]["memory"]):
-        cells |= answers
-        events({"event": "progress", "what": "plan", "share": len(cells) / len(asked)})
-    return {"cells": cells}
+    asked, done = job["data"]["cells"], 0
+
+    def tell(answers: Mapping[str, Any]) -> None:
+        nonlocal done
+        done += len(answers)
+        progress = {"event": "progress", "what": "plan", "share": done / len(asked)}
+        events({**progress, "cells": answers})
+
+    resolve_cells(asked, job["data"]["memory"], tell)
+    return {}
 
 
 def calibrate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
