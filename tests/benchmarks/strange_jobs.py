@@ -15,6 +15,7 @@ from typing import Any
 from timbrebench.benchmarks import worker
 from timbrebench.core.errors import BenchError
 from timbrebench.core.memory import OutOfMemory
+from timbrebench.core.signs import alive
 
 LONG = 600  # seconds: far beyond any test
 
@@ -124,6 +125,14 @@ def finish_once(data: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def breathe(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Works a while in silence, but for the signs of life that a part of it gives."""
+    for _ in range(data["times"]):
+        alive()
+        time.sleep(0.1)
+    return {}
+
+
 def lose_the_parent(data: Mapping[str, Any]) -> dict[str, Any]:
     """As a machine that goes down takes whoever looks after a worker."""
     os.kill(os.getppid(), signal.SIGKILL)
@@ -134,6 +143,7 @@ JOBS: list[Callable[[Mapping[str, Any]], dict[str, Any]]] = [
     *(answer, refuse, crash, fail, leave, die),
     *(exhaust, exhaust_torch, exhaust_above, exhaust_anyhow),
     *(hang, hang_on, leave_a_child, hold_on, meet, be_counted, finish_once, lose_the_parent),
+    breathe,
 ]
 
 

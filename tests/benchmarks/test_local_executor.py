@@ -173,6 +173,14 @@ def test_silence_ends_a_job_and_signs_of_life_do_not(job) -> None:
     assert found["answer"].status == "ok"
 
 
+def test_a_part_of_the_work_may_give_the_signs(job) -> None:
+    heard = Heard()
+    found = outcomes(job("breathe", times=40, stall=2.5), listen=heard)
+    assert found["breathe"].status == "ok"
+    told = [event["event"] for _, event in heard.events]
+    assert 2 <= told.count("alive") < 10  # not each of them
+
+
 # ---------------------------------------------------------------------------- order
 
 
@@ -255,6 +263,23 @@ def test_a_worker_waits_for_one_that_was_given_up_for_lost(job, tmp_path: Path) 
         attend([w for w in (first, second) if not w.ended], lambda job, event: None)
     assert [w.outcome().status for w in (first, second)] == ["ok", "ok"]
     assert [line.split()[0] for line in diary.read_text().splitlines()] == ["begun", "done"]
+
+
+def test_to_wait_is_no_silence_and_no_work(job, tmp_path: Path) -> None:
+    """A worker waits for as long as it has to, whatever its limits are."""
+    until = tmp_path / "until"
+    same = job("finish_once", "same", until=str(until), diary=str(tmp_path / "diary"))
+    first = WorkerProcess(same, Start("one order", 1))
+    wait_until((tmp_path / "diary").exists)
+    limited = replace(same, stall=2.5, deadline=2.5)
+    second = WorkerProcess(limited, Start("another", 1))
+    told: list[Mapping[str, Any]] = []
+    while [event["event"] for event in told].count("alive") < 4 and not second.ended:
+        attend([second], lambda job, event: told.append(event))
+    until.touch()
+    while not (first.ended and second.ended):
+        attend([w for w in (first, second) if not w.ended], lambda job, event: None)
+    assert second.outcome().status == "ok"
 
 
 # ---------------------------------------------------------------------------- nothing is left

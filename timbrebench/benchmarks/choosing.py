@@ -17,6 +17,7 @@ from timbrebench.benchmarks.making import RATE, Maker
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.tasks import items_of
 from timbrebench.core.records import Clip, Task, Track
+from timbrebench.core.signs import alive
 
 TRACKS, SECONDS = 6, 8.0  # of validation that a candidate is judged on
 TIMBRE, CONTENT = "fad_logmel", "jaccard_melodia16k"
@@ -81,8 +82,12 @@ class Judge:
     def __call__(self, estimates: Sequence[Clip]) -> dict[str, float]:
         timbre = self._timbre(estimates)
         pairs = zip(self.references, estimates, strict=True)
-        content = float(np.mean([self.content.measure(*pair)[CONTENT] for pair in pairs]))
+        content = float(np.mean([self._content(*pair) for pair in pairs]))
         return {TIMBRE: timbre, CONTENT: content, "sum": timbre / self.copied + content}
+
+    def _content(self, reference: Clip, estimate: Clip) -> float:
+        alive()
+        return float(self.content.measure(reference, estimate)[CONTENT])
 
     def _timbre(self, clips: Sequence[Clip]) -> float:
         values, _ = self.timbre.measure(self.targets, clips)

@@ -13,6 +13,7 @@ from timbrebench.core.interfaces import Vocoder
 from timbrebench.core.mel import denormalise
 from timbrebench.core.records import Clip, Mels, Task, Track
 from timbrebench.core.registry import create, registry
+from timbrebench.core.signs import alive
 
 RATE = 16000  # Hz: everything is scored at one rate
 STYLE_CLIPS, STYLE_SECONDS = 8, 10.0
@@ -82,6 +83,7 @@ class Maker:
         return seeds.generator(self.session.seed, cell["references"], task.name, track.id)
 
     def _load(self, track: Track, instrument: str, seconds: float | None, rate: int = RATE) -> Clip:
+        alive()
         return self.corpus.load(track.id, instrument, rate, seconds)
 
     def _styles(self, task: Task, track: str) -> list[Clip]:

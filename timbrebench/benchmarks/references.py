@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from timbrebench.core.interfaces import LABELLED, PUBLISHED, TEST
 from timbrebench.core.records import Clip, Corpus
+from timbrebench.core.signs import alive
 
 Stem = tuple[str, str]  # (track, instrument)
 MOST_LABELLED = 32  # tracks of an instrument: enough to tell it from others, and soon embedded
@@ -53,10 +54,9 @@ class References:
     def sources(self, instrument: str, like: Sequence[Clip]) -> list[Clip]:
         """The stems by an instrument that estimates were made from, cut to their length, under the
         estimates' names: as if each were one."""
-        load = self.corpus.load
         return [
-            replace(c, samples=load(c.track, instrument, c.rate).samples[: len(c.samples)])
-            for c in like
+            replace(c, samples=_load(self.corpus, c.track, instrument, c.rate).samples[:n])
+            for c, n in ((clip, len(clip.samples)) for clip in like)
         ]
 
     def _split(self, instrument: str, protocol: str) -> str:
@@ -67,8 +67,13 @@ class References:
         key = split, instrument, rate, most
         if key not in self.loaded:
             ids = [t.id for t in self.corpus.tracks_of(split, instrument)[:most]]
-            self.loaded[key] = [self.corpus.load(id, instrument, rate) for id in ids]
+            self.loaded[key] = [_load(self.corpus, id, instrument, rate) for id in ids]
         return self.loaded[key]
+
+
+def _load(corpus: Corpus, track: str, instrument: str, rate: int) -> Clip:
+    alive()
+    return corpus.load(track, instrument, rate)
 
 
 class _Loading(Sequence[Clip]):
@@ -87,5 +92,5 @@ class _Loading(Sequence[Clip]):
 
     def _load(self, stem: Stem) -> Clip:
         track, instrument = stem
-        clip = self.corpus.load(track, instrument, self.rate)
+        clip = _load(self.corpus, track, instrument, self.rate)
         return Clip(clip.samples, clip.rate, instrument, f"{track}/{instrument}")

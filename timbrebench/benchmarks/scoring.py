@@ -21,6 +21,7 @@ from timbrebench.core.notes import notes_of
 from timbrebench.core.records import Clip, Task
 from timbrebench.core.registry import registry
 from timbrebench.core.results import OTHER_HALF
+from timbrebench.core.signs import alive
 
 Row = dict[str, Any]
 Report = Callable[[Mapping[str, Any]], None]
@@ -291,6 +292,7 @@ def _tracks(items: Sequence[Mapping[str, Any]]) -> list[str]:
 def _clip(path: Path, rate: int, instrument: str, track: str) -> Clip:
     from timbrebench.core import audio
 
+    alive()
     return Clip(np.asarray(audio.load(path, rate)), rate, instrument, track)
 
 

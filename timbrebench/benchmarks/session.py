@@ -21,6 +21,7 @@ from timbrebench.core.memory import own_data
 from timbrebench.core.overlap import AT_ONCE
 from timbrebench.core.records import Budget, Corpus, Task
 from timbrebench.core.registry import create, registry
+from timbrebench.core.signs import alive
 from timbrebench.core.splits import apply_split
 from timbrebench.core.ways import Allowance, Way, fitting
 
@@ -203,7 +204,14 @@ class Session:
             )
         module = self.stage(name).build()
         module.load_state_dict(load_file(weights))
+        for part in (module, *module.children()):
+            part.register_forward_hook(_alive)
         return Trained(module.to(self.device).eval(), record["state"])
+
+
+def _alive(*_: Any) -> None:
+    """At each step of a sampler, whatever its method: one may go on for hours."""
+    alive()
 
 
 def _seen_by_batch_norm(plan: Mapping[str, Any]) -> list[int]:

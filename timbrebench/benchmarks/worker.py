@@ -23,8 +23,11 @@ from timbrebench.benchmarks.store import FULL, MAKE_ROOM
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError, one_line
 from timbrebench.core.memory import OutOfMemory, is_out_of_memory, phase
+from timbrebench.core.overlap import watched
+from timbrebench.core.signs import heard
 
 PR_SET_PDEATHSIG = 1
+BEAT = 1.0  # seconds between two signs of life that say nothing else
 
 
 class Events:
@@ -32,14 +35,19 @@ class Events:
 
     def __init__(self) -> None:
         self.stream = os.fdopen(os.dup(1), "w", buffering=1)
-        self.phase = "start"
+        self.phase, self.told = "start", time.monotonic()
 
     def __call__(self, event: Mapping[str, Any]) -> None:
+        self.told = time.monotonic()
         self.stream.write(json.dumps(dict(event)) + "\n")
 
     def enter(self, phase_name: str) -> None:
         self.phase = phase_name
         self({"event": "phase", "phase": phase_name})
+
+    def alive(self, *_: int) -> None:
+        if time.monotonic() - self.told > BEAT:
+            self({"event": "alive"})
 
 
 def die_with_parent(parent: int) -> None:
@@ -74,6 +82,7 @@ def alone(folder: Path, events: Events) -> Iterator[None]:
             if events.phase != "wait":
                 events.enter("wait")
             time.sleep(0.2)
+            events.alive()
         yield
 
 
@@ -95,7 +104,8 @@ def _answered(job: Mapping[str, Any]) -> bool:
 
 def _answer(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     try:
-        return {"status": "ok", **JOBS[job["kind"]](job, events)}
+        with heard(events.alive), watched(events.alive):
+            return {"status": "ok", **JOBS[job["kind"]](job, events)}
     except BenchError as error:
         known = {"phase": events.phase, "reason": str(error)}
         if isinstance(error, OutOfMemory):

@@ -17,6 +17,7 @@ from timbrebench.core.interfaces import Embedding, SetMetric
 from timbrebench.core.loudness import RULE, at_loudness
 from timbrebench.core.memo import Memo
 from timbrebench.core.records import Clip
+from timbrebench.core.signs import alive
 from timbrebench.core.statistics import FEWEST, jackknife_interval
 
 _REMEMBERED = 2048  # clips of an embedding: all stems of starlet are about a thousand
@@ -74,6 +75,7 @@ class EmbeddingMetric(SetMetric):
         found = Embedded()
         memo = _memos.setdefault(self.embedding, Memo(_REMEMBERED))
         for index, clip in enumerate(clips):
+            alive()
             name = clip.track or str(index)
             try:
                 vectors = memo.get(clip.samples, partial(vectors_of, self.embedding))

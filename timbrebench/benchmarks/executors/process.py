@@ -107,12 +107,15 @@ class WorkerProcess:
         events = [json.loads(line) for line in lines]
         for event in events:
             self.alive = time.monotonic()
+            if self.phase == "wait":  # for another that does the same job: no work of its own
+                self.started = self.alive
             self.phase = event.get("phase", self.phase)
         return events
 
     def overdue(self) -> str:
         now = time.monotonic()
-        if self.job.deadline is not None and now - self.started > self.job.deadline:
+        late = self.job.deadline is not None and now - self.started > self.job.deadline
+        if late and self.phase != "wait":
             return f"it did not end within {self.job.deadline:g} s"
         if now - self.alive > self.job.stall:
             return f"it gave no sign of life for {self.job.stall:g} s"
