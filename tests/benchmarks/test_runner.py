@@ -4,6 +4,7 @@ of their outcomes."""
 import errno
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -530,3 +531,35 @@ def test_data_that_could_not_be_listened_to_is_told(run, tmp_path: Path) -> None
     assert result.exit_code == 0
     assert read_run(tmp_path / "run").corpus["heard"] == {"failed": "killed by signal 9"}
     assert len(run()[1].surveys) == 1
+
+
+@pytest.mark.parametrize("status", ["oom", "timeout", "failed", "killed"])
+def test_data_that_could_not_be_listened_to_is_compared_as_files(
+    run, tmp_path: Path, corpus_folder: Path, status: str
+) -> None:
+    """The folder dataset itself leaves out a copy of a whole test track: this is of one stem."""
+    shutil.copytree(corpus_folder, tmp_path / "data")
+    (trained,), (tested,) = (
+        (tmp_path / "data" / "bell").glob(f"{t}.*") for t in ("tune0", "tune5")
+    )
+    shutil.copyfile(tested, trained)
+    deaf = Fake(listen=Outcome(status, reason="it ended"))
+    where: dict[str, Any] = {"data_root": str(tmp_path / "data")}
+    with pytest.raises(BenchError, match=r"tune0 bell \(train\) = tune5 bell \(test\).*--allow"):
+        run(executor=deaf, **where)
+    assert deaf.ran == []
+    allowed, _ = run(executor=deaf, limits=Execution(allow_duplicates=True), **where)
+    assert allowed.exit_code == 0
+
+
+def test_data_that_cannot_even_be_read_is_no_data_without_duplicates(
+    tmp_path: Path, plugins: Registry, config, corpus_folder: Path
+) -> None:
+    shutil.copytree(corpus_folder, tmp_path / "data")
+    plan = make_plan(config("learner", data_root=str(tmp_path / "data")), plugins)
+    next((tmp_path / "data" / "bell").glob("tune0.*")).unlink()
+    deaf = Fake(listen=Outcome("failed", reason="no such file"))
+    told = "No such file or directory.*--allow-duplicates"
+    with pytest.raises(BenchError, match=told):
+        Runner(plan, Store(tmp_path / "run"), deaf, lambda *_: None, Execution()).run()
+    assert deaf.ran == []

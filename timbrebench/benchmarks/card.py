@@ -31,6 +31,24 @@ def check_duplicates(card: Mapping[str, Any], corpus: str) -> None:
     )
 
 
+def check_files(corpus: Corpus, instruments: Sequence[str], label: str) -> None:
+    """BenchError where a file's very content is in two splits: what is left to compare where
+    the recordings could not be listened to. BenchError where not even that can be done."""
+    from timbrebench.core.fingerprint import content_hashes  # few runs come here
+
+    stems = [(t, i) for t in corpus.tracks for i in instruments if i in t.stems]
+    try:
+        hashes = content_hashes({t.stems[i] for t, i in stems})
+    except OSError as error:
+        raise BenchError(
+            f"{label} cannot be searched for the same sound in two splits: "
+            f"{error.filename}: {error.strerror}.",
+            hint="Mend it, or run with --allow-duplicates.",
+        ) from error
+    across, _ = _twice((t, i, hashes[t.stems[i]]) for t, i in stems)
+    check_duplicates({"duplicates_across_splits": across}, label)
+
+
 # ---------------------------------------------------------------------------- in a worker
 
 
@@ -44,7 +62,7 @@ def card_of(
     splits and within one), what cannot be read."""
     stems = [(t, i) for t in corpus.tracks for i in instruments if i in t.stems]
     heard = [(t, i, sounds[t.stems[i]]) for t, i in stems if t.stems[i] in sounds]
-    across, within = _duplicates(heard)
+    across, within = _twice((t, i, sound.content) for t, i, sound in heard if sound.sounds)
     return {
         "stems": {i: _row([(t, s) for t, name, s in heard if name == i]) for i in instruments},
         "duplicates_across_splits": across,
@@ -71,17 +89,17 @@ def _row(heard: Sequence[tuple[Track, "Sound"]]) -> dict[str, Any]:
     }
 
 
-def _duplicates(heard: Iterable[tuple[Track, str, "Sound"]]) -> tuple[list[str], list[str]]:
-    """(recordings that several splits have, those that one has several times)."""
+def _twice(stems: Iterable[tuple[Track, str, str]]) -> tuple[list[str], list[str]]:
+    """(recordings that several splits have, those that one has several times), of stems with what
+    tells their contents apart."""
     same: dict[str, list[tuple[Track, str]]] = defaultdict(list)
-    for track, instrument, sound in heard:
-        if sound.sounds:
-            same[sound.content].append((track, instrument))
+    for track, instrument, content in stems:
+        same[content].append((track, instrument))
     across, within = [], []
-    for stems in same.values():
-        told = " = ".join(f"{track.id} {name} ({track.split})" for track, name in stems)
-        if len({track.split for track, _ in stems}) > 1:
+    for twins in same.values():
+        told = " = ".join(f"{track.id} {name} ({track.split})" for track, name in twins)
+        if len({track.split for track, _ in twins}) > 1:
             across.append(told)
-        elif len(stems) > 1:
+        elif len(twins) > 1:
             within.append(told)
     return across, within

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from timbrebench.benchmarks import environment
-from timbrebench.benchmarks.card import check_duplicates, instruments_of
+from timbrebench.benchmarks.card import check_duplicates, check_files, instruments_of
 from timbrebench.benchmarks.config import Execution
 from timbrebench.benchmarks.jobs import Job, Listener, Outcome
 from timbrebench.benchmarks.limits import lower_sampling, lower_stages, memory_limits
@@ -152,8 +152,11 @@ class Runner:
         known = self.card.get("stems", {})
         if not known.keys() >= set(asked):
             self.card = self._heard(cells[0], sorted({*known, *asked}))
-        if not self.limits.allow_duplicates:
-            check_duplicates(self.card, cells[0].dataset.label)
+        if self.limits.allow_duplicates or self.result.interrupted:
+            return
+        check_duplicates(self.card, cells[0].dataset.label)
+        if "failed" in self.card:
+            check_files(self.plan.corpus, asked, cells[0].dataset.label)
 
     def _known_card(self) -> dict[str, Any]:
         """Of the same corpus, by another run into the folder or another part of a suite."""
