@@ -6,8 +6,10 @@ import pytest
 from timbrebench.benchmarks.config import (
     PAPER_EXAMPLES,
     QUICK_FLOPS,
+    Execution,
     RunConfig,
     check,
+    check_execution,
     parse_budget,
     parse_fractions,
     parse_option,
@@ -51,6 +53,29 @@ def test_what_is_wrong_is_one_line(fields: dict[str, Any], told: str) -> None:
     with pytest.raises(BenchError, match=told) as error:
         check(RunConfig(**fields))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"stall": -1.0}, "--stall is -1; give more than 0"),
+        ({"stall": float("nan")}, "--stall is nan"),
+        ({"deadline": 0.0}, "--deadline is 0"),
+        ({"deadline": float("nan")}, "--deadline is nan"),
+        ({"checkpoint_seconds": -5.0}, "--checkpoint-seconds is -5"),
+        ({"checkpoint_seconds": float("nan")}, "--checkpoint-seconds is nan"),
+        ({"gpus": "0,1,0"}, "names one twice"),
+    ],
+)
+def test_limits_that_are_none_are_one_line(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(BenchError, match=told) as error:
+        check_execution(Execution(**fields), "cuda")
+    assert "\n" not in str(error.value)
+
+
+def test_limits_that_are_some_pass() -> None:
+    check_execution(Execution(deadline=0.5, stall=1.0, checkpoint_seconds=0.0), "cpu")
+    check_execution(Execution(stall=float("inf")), "cpu")
 
 
 @pytest.mark.parametrize(

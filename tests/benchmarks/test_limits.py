@@ -25,7 +25,7 @@ GIB = 2**30
 
 
 def test_amounts_and_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ask_device", lambda device: {"memory": 80 * GIB})
+    monkeypatch.setattr(limits, "ask_device", lambda device, gpus: {"memory": 80 * GIB})
     for text, expected in (("8GiB", 8), ("1/4", 20), ("0.5", 40), ("10%", 8)):
         assert memory_limits(Execution(gpu_memory=text), "cuda").gpu == expected * GIB
     assert memory_limits(Execution(host_memory="2GiB"), "cpu") == MemoryLimits(None, 2 * GIB)

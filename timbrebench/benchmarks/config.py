@@ -81,6 +81,11 @@ class Execution:
     host_memory: str = ""  # budget of a job on the CPU: an amount
     allow_duplicates: bool = False  # the same sound in two splits is told, and no error
 
+    @property
+    def gpu_ids(self) -> list[str]:
+        """Those that ``gpus`` names."""
+        return [word.strip() for word in self.gpus.split(",")] if self.gpus else []
+
 
 PRESETS = ("quick", "paper")
 EXECUTORS = ("local", "ray")
@@ -125,6 +130,7 @@ def check_execution(execution: Execution, device: str) -> None:
         raise UnknownName("executor", execution.executor, EXECUTORS)
     if execution.jobs < 0 or execution.threads < 0:
         raise BenchError("--jobs and --threads are 1 or more.")
+    _check_seconds(execution)
     if execution.executor != "ray":
         if execution.ray_address:
             raise BenchError(f"--ray-address with {where}.", hint="Add --executor ray.")
@@ -132,10 +138,22 @@ def check_execution(execution: Execution, device: str) -> None:
             raise BenchError(f"--gpus with --device {device}.", hint="Use --device cuda.")
         if not re.fullmatch(r"(|[\w-]+(\s*,\s*[\w-]+)*)", execution.gpus):
             raise BenchError(f"--gpus takes ids, not '{execution.gpus}'.", hint="Like 0,1")
+        if len(set(execution.gpu_ids)) < len(execution.gpu_ids):
+            raise BenchError(f"--gpus {execution.gpus} names one twice.", hint="Like 0,1")
         return
     if execution.gpus or device not in ("cpu", "cuda"):
         told = "--gpus" if execution.gpus else f"--device {device}"
         raise BenchError(f"{told} with {where}: Ray chooses the GPU.", hint="Use --device cuda.")
+
+
+def _check_seconds(execution: Execution) -> None:
+    """Comparisons are put so that NaN fails them."""
+    for name, seconds in (("deadline", execution.deadline), ("stall", execution.stall)):
+        if seconds is not None and not seconds > 0:
+            raise BenchError(f"--{name} is {seconds:g}; give more than 0 seconds.")
+    if not execution.checkpoint_seconds >= 0:
+        told = f"--checkpoint-seconds is {execution.checkpoint_seconds:g}"
+        raise BenchError(f"{told}; give 0 or more.", hint="0: after each step.")
 
 
 def split_list(text: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The memory that a job may take: as said, as planned for, and as enforced. Light."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
@@ -39,7 +39,7 @@ def memory_limits(execution: Execution, device: str) -> MemoryLimits:
         raise BenchError(
             "--host-memory limits jobs on the CPU.", hint=f"With --device {device}: --gpu-memory."
         )
-    return MemoryLimits(_gpu(execution.gpu_memory, device), host)
+    return MemoryLimits(_gpu(execution.gpu_memory, device, execution.gpu_ids), host)
 
 
 def check_memory(execution: Execution) -> None:
@@ -57,7 +57,7 @@ def check_memory(execution: Execution) -> None:
         raise BenchError(f"--host-memory is an amount, not '{execution.host_memory}'.", hint="8GiB")
 
 
-def _gpu(text: str, device: str) -> int | None:
+def _gpu(text: str, device: str, gpus: Sequence[str]) -> int | None:
     if not text:
         return None
     share = _share(text)
@@ -68,7 +68,7 @@ def _gpu(text: str, device: str) -> int | None:
             f"--gpu-memory {text} is a share of a card, and the device is the CPU.",
             hint="Name an amount to plan for, like 8GiB, or --device cuda.",
         )
-    return int(share * ask_device(device)["memory"])
+    return int(share * ask_device(device, gpus)["memory"])
 
 
 def _share(text: str) -> Fraction | None:

@@ -135,16 +135,19 @@ def index(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 
 def device(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
-    """A CUDA device's name and memory, and how many there are: torch tells, so a worker asks."""
+    """A CUDA device's name and memory, how many there are and the least memory of these: torch
+    tells, so a worker asks."""
     import torch
 
     from timbrebench.core.devices import cuda_index
 
-    found = torch.cuda.get_device_properties(cuda_index(job["data"]["device"]))
+    number = cuda_index(job["data"]["device"])
+    cards = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
     return {
-        "name": found.name,
-        "memory": found.total_memory,
-        "count": torch.cuda.device_count(),
+        "name": cards[number].name,
+        "memory": cards[number].total_memory,
+        "least": min(card.total_memory for card in cards),
+        "count": len(cards),
     }
 
 

@@ -33,12 +33,10 @@ def _gpus(execution: Execution, device: str) -> list[str]:
     """Ids of the GPUs that jobs take turns on; none where the device says which."""
     if device == "cpu":
         return []
-    found = ask_device(device)
-    named = execution.gpus or os.environ.get(local.VISIBLE, "")
-    if device != "cuda":
-        return []
+    found = ask_device(device, execution.gpu_ids)
     if execution.gpus:
-        return [word.strip() for word in execution.gpus.split(",")]
-    if execution.jobs <= 1:
+        return execution.gpu_ids
+    if device != "cuda" or execution.jobs <= 1:
         return []
+    named = os.environ.get(local.VISIBLE, "")
     return named.split(",") if named else [str(n) for n in range(found["count"])]
