@@ -73,6 +73,19 @@ def test_a_full_disk_is_one_line(store: Store) -> None:
         Path("/dev/full").write_text("x")
 
 
+def test_another_files_error_is_not_taken_for_the_folders(store: Store, tmp_path: Path) -> None:
+    """It names its own file: --out would not help."""
+    (tmp_path / "file").touch()
+    for strange in (tmp_path / "file" / "below", tmp_path / ("x" * 300)):
+        with pytest.raises(OSError) as error, store.writing():
+            strange.read_text()
+        assert error.value.filename == str(strange)
+    with pytest.raises(FileExistsError), store.writing():
+        (tmp_path / "file").mkdir()
+    with store.writing():  # and it is free again
+        pass
+
+
 def test_other_errors_pass(store: Store) -> None:
     with pytest.raises(BrokenPipeError), store.writing():
         raise BrokenPipeError(32, "Broken pipe")

@@ -1,11 +1,13 @@
 """``bench plan``: what would be done, in memory and time."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from timbrebench.cli import main
+from timbrebench.core import files
 from timbrebench.testing import tiny_corpus
 
 pytestmark = pytest.mark.xdist_group("plan")  # what one has traced the next finds
@@ -69,6 +71,35 @@ def test_the_table_tells_parts(capsys: pytest.CaptureFixture[str], where: list[s
     assert main([*start, *where, "--steps", "10", "--gpu-memory", f"{peak}"]) == 0
     told = capsys.readouterr().out
     assert "2×2" in told and "planned for, and cannot be enforced on a CPU" in told
+
+
+def test_what_is_done_is_neither_timed_nor_called_ready(
+    capsys: pytest.CaptureFixture[str], where: list[str], tmp_path: Path
+) -> None:
+    """As a run leaves it: two models and a result, scored with one metric."""
+    where = [*where[:-1], str(tmp_path)]
+    words = ["--train-time", "90s", "--metrics", "mel_l1"]
+    before = plan(capsys, where, *words, "--calibrate")
+    (cell,) = before["cells"]
+    assert (cell["status"], before["trained"], before["train_seconds"]) == ("ready", 0, 90)
+    (kept,) = (files.cache_root() / "plans").glob(f"{cell['cell']}-*.json")
+    models = [tmp_path / "models" / stage["key"] for stage in files.read_json(kept)["stages"]]
+    for folder in models:
+        files.write_text(folder / "model.safetensors", "weights")
+        sha256 = files.sha256_of(folder / "model.safetensors")
+        files.write_json(folder / "stage.json", {"sha256": sha256})
+    metric = {"name": "mel_l1", "values": {}, "inputs": []}
+    result = {"status": "ok", "metrics": [files.digest(metric)]}
+    files.write_json(tmp_path / "cells" / cell["cell"] / "result.json", result)
+    after = plan(capsys, where, *words, "--calibrate")
+    assert (after["cells"][0]["status"], after["models"], after["trained"]) == ("done", 2, 2)
+    assert after["train_seconds"] == 0
+    other = plan(capsys, where, *words[:3], "level_error_db")
+    assert other["cells"][0]["status"] == "ready"
+    (models[0] / "model.safetensors").write_text("damaged")
+    damaged = plan(capsys, where, *words, "--calibrate")
+    assert (damaged["cells"][0]["status"], damaged["trained"]) == ("ready", 1)
+    assert damaged["train_seconds"] == 45
 
 
 @pytest.mark.parametrize(

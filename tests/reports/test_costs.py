@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from timbrebench.core.results import StageRecord
-from timbrebench.reports.costs import ALONE, BATCH_NORM, SHARED
+from timbrebench.reports.costs import ALONE, BATCH_NORM, LOWERED_ESTIMATES, OVER, SHARED
 from timbrebench.reports.summary import summarise
 
 
@@ -46,6 +46,23 @@ def test_running_out_is_told(notes) -> None:
     (_, told) = notes(stage("a", micro_batch=2, lowered=1), stage("b", micro_batch=2, lowered=2))
     words = "Ran out of memory and went on, in a new process, with less"
     assert told == f"{words}: palette (1 time, 2 times)."
+
+
+def test_running_out_and_over_the_budget_in_making_estimates_is_told(make) -> None:
+    """What a cell's outcome holds of its phases: training is one, and so are the estimates."""
+    kept, over = {"lowered": 0, "within_budget": True}, {"lowered": 1, "within_budget": False}
+    phases = [
+        {"estimate": {"lowered": 2, "within_budget": True}, "net": kept},
+        {"estimate": over, "net": over},
+    ]
+    cells = [make.cell("palette", seed=n, outcome={"phases": p}) for n, p in enumerate(phases)]
+    cells.append(make.cell("copy", outcome={"phases": {"estimate": {"within_budget": None}}}))
+    rows = [make.row(each, "train_seconds", 1.0, task="") for each in cells]
+    (table,) = summarise([make.run(cells, rows)]).costs
+    assert list(table.notes) == [
+        f"{LOWERED_ESTIMATES}: palette (2 times, 1 time).",
+        f"{OVER}: palette (estimates, training net).",
+    ]
 
 
 def test_batch_norm_is_flagged(notes) -> None:

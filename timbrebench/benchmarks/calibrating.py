@@ -1,7 +1,7 @@
 """How long a plan's training takes on the device that will train: a few steps of each model."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +26,16 @@ class Times:
     reasons: dict[str, str] = field(default_factory=dict)  # why
 
 
-def stage_seconds(plan: Plan, traced: Mapping[str, Mapping[str, Any]]) -> Times:
-    """Of each stage its own budget, or its steps at the speed of a few of them. A model that
-    several cells share is timed once."""
-    found = Times()
+def stage_seconds(
+    plan: Plan, traced: Mapping[str, Mapping[str, Any]], trained: Collection[str] = ()
+) -> Times:
+    """Of each stage its own budget, or its steps at the speed of a few of them; nothing of those
+    that are ``trained`` (keys). A model that several cells share is timed once."""
+    found = Times(dict.fromkeys(trained, 0.0))
     for cell in plan.cells:
         stages = traced.get(cell.key, {}).get("stages", [])
-        found.seconds |= {s["key"]: s["seconds"] for s in stages if s["seconds"] is not None}
+        of_time = {s["key"]: s["seconds"] for s in stages if s["seconds"] is not None}
+        found.seconds = of_time | found.seconds
         new = [s for s in stages if s["key"] not in found.seconds]
         if new:
             data = {"cell": describe(cell, plan.config), "stages": new}

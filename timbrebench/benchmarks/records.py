@@ -1,6 +1,7 @@
 """Cells and choices as JSON, for workers and for the store."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from timbrebench.benchmarks.config import RunConfig
@@ -45,3 +46,8 @@ def dataset_record(cell: Cell) -> dict[str, Any]:
 def metric_record(metric: Choice) -> dict[str, Any]:
     """``inputs`` is what decides a set metric's values beside its options: the embedding."""
     return {"name": metric.name, "values": dict(metric.values), "inputs": list(metric.inputs)}
+
+
+def asked_of(metrics: Iterable[Choice]) -> list[str]:
+    """Hashes of metrics as result.json keeps them: those that a cell was last scored with."""
+    return [files.digest(metric_record(metric)) for metric in metrics]

@@ -12,7 +12,7 @@ from timbrebench.benchmarks.config import Execution
 from timbrebench.benchmarks.jobs import Job, Listener, Outcome
 from timbrebench.benchmarks.limits import lower_sampling, lower_stages, memory_limits
 from timbrebench.benchmarks.plan import RIVALS, Cell, Plan
-from timbrebench.benchmarks.records import dataset_record, describe, metric_record
+from timbrebench.benchmarks.records import asked_of, dataset_record, describe, metric_record
 from timbrebench.benchmarks.store import (
     SCHEMA,
     Store,
@@ -89,7 +89,7 @@ class Runner:
         self.broken: dict[str, Outcome] = {}  # cell key → why it could not be planned
         self.cells = {f"{job}:{c.key}": c for c in plan.cells for job in ("cell", "time")}
         self.untimed: dict[str, Cell] = {}  # whose times were taken beside other jobs
-        self.asked = [files.digest(metric_record(m)) for m in plan.metrics]
+        self.asked = asked_of(plan.metrics)
         self.models = VerifiedModels.of(store)
         self.card: dict[str, Any] = {}  # what was heard of the data
         self.result = Result()

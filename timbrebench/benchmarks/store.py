@@ -84,20 +84,29 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Makes the folder and holds it for one writer. A second writer, and a folder that cannot
-        be written or is full, are errors in words."""
+        """Makes the folder and holds it for one writer. A second writer, a folder that cannot be
+        written and a disk that is or gets full are errors in words; another file's errors pass."""
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with (self.root / ".lock").open("w") as lock:
-                self._hold(lock)
+            with self._held():
                 yield
         except OSError as error:
+            if error.errno not in FULL:
+                raise
+            told = f"cannot write to {error.filename or self.root}: {error.strerror}."
+            raise BenchError(told, hint=MAKE_ROOM) from error
+
+    def _held(self) -> IO[str]:
+        """The lock of the folder, which is made; closed it is free."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = (self.root / ".lock").open("w")
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
             told = f"cannot write to {self.root}: {error.strerror}."
-            if error.errno in FULL:
-                raise BenchError(told, hint=MAKE_ROOM) from error
-            if error.errno in _UNWRITABLE:
-                raise BenchError(told, hint="Name another: --out DIR") from error
-            raise
+            raise BenchError(told, hint="Name another: --out DIR") from error
+        self._hold(lock)
+        return lock
 
     def remove_parts(self) -> None:
         """What a killed run left half written beside its models and cells. For who holds the
@@ -180,7 +189,15 @@ class VerifiedModels:
         return cls(read_or_none(store.root / _VERIFIED) or {})
 
     def done(self, store: Store, key: str) -> bool:
-        """:func:`stage_done`, from memory where it can be."""
+        """:func:`whole`; what a kill left beside one that is found so is removed."""
+        before = self.known.get(key)
+        found = self.whole(store, key)
+        if found and self.known[key] != before:
+            _tidy(store.model(key))
+        return found
+
+    def whole(self, store: Store, key: str) -> bool:
+        """:func:`stage_done`, from memory where it can be. Changes nothing in the folder."""
         try:
             state = (store.model(key) / "model.safetensors").stat()
         except OSError:
@@ -191,7 +208,6 @@ class VerifiedModels:
         if not stage_done(store, key):
             return False
         self.known[key] = seen
-        _tidy(store.model(key))
         return True
 
     def keep(self, store: Store) -> None:

@@ -34,7 +34,8 @@ def command(
     Steps of a FLOPs budget are counted by tracing, once; a second plan is read from the cache.
     With --gpu-memory or --host-memory each stage's peak is traced, and the largest micro-batch
     that fits is shown: a batch of 4×2 is four parts of two examples. With --calibrate the time of
-    training is told, as long as one job runs at a time; estimates and scores come on top.
+    training what is not trained yet is told, as long as one job runs at a time; estimates and
+    scores come on top.
     """
     from timbrebench.benchmarks.limits import memory_limits
     from timbrebench.benchmarks.plan import make_plan
@@ -68,29 +69,46 @@ def command(
 
 def _shown(plan: Any, out: Any, limits: Any, calibrate: bool) -> dict[str, Any]:
     from timbrebench.benchmarks.calibrating import Times, stage_seconds
-    from timbrebench.benchmarks.store import Store
+    from timbrebench.benchmarks.records import asked_of
+    from timbrebench.benchmarks.store import Store, VerifiedModels
     from timbrebench.benchmarks.tracing import stage_plans
 
-    traced = stage_plans(plan, limits)
-    times = stage_seconds(plan, traced) if calibrate else Times()
-    rows = [_row(cell, traced.get(cell.key, {}), Store(out), times.seconds) for cell in plan.cells]
-    tasks = [t.name for t in plan.cells[0].tasks]
+    traced, store, asked = stage_plans(plan, limits), Store(out), asked_of(plan.metrics)
     models = {s["key"] for t in traced.values() for s in t.get("stages", [])}
+    known_models = VerifiedModels.of(store)
+    trained = {key for key in models if known_models.whole(store, key)}
+    times = stage_seconds(plan, traced, trained) if calibrate else Times()
+
+    def row(cell: Any) -> dict[str, Any]:
+        stages = traced.get(cell.key, {})
+        done = _is_done(store, cell.key, asked, stages, trained)
+        return _row(cell, stages, "done" if done else "ready", times.seconds)
+
+    rows = [row(cell) for cell in plan.cells]
+    tasks = [t.name for t in plan.cells[0].tasks]
     known = {"out": str(out), "tasks": tasks, "cells": rows, "unprepared": plan.unprepared}
-    whole = {"models": len(models), "memory": limits.record}
+    whole = {"models": len(models), "trained": len(trained), "memory": limits.record}
     if not calibrate:
         return known | whole
     return known | whole | {"train_seconds": _sum(times.seconds.values()), "untimed": times.reasons}
 
 
-def _row(
-    cell: Any, traced: Mapping[str, Any], store: Any, seconds: Mapping[str, float | None]
-) -> dict[str, Any]:
+def _is_done(
+    store: Any, cell: str, asked: list[str], traced: Mapping[str, Any], trained: set[str]
+) -> bool:
+    """Whether a run would do nothing for it: it is scored with just these metrics, and its models
+    are there."""
     from timbrebench.benchmarks.store import read_or_none
 
+    result = read_or_none(store.cell(cell) / "result.json") or {}
+    scored = result.get("status") == "ok" and result.get("metrics") == asked
+    return scored and all(s["key"] in trained for s in traced.get("stages", []))
+
+
+def _row(
+    cell: Any, traced: Mapping[str, Any], status: str, seconds: Mapping[str, float | None]
+) -> dict[str, Any]:
     stages = traced.get("stages", [])
-    result = read_or_none(store.cell(cell.key) / "result.json") or {}
-    status = "done" if result.get("status") == "ok" else "ready"
     broken = traced.get("status", "failed") if "error" in traced else ""
     flops = sum(s["steps"] * s["batch_size"] * s["flops_per_example"] for s in stages)
     return {
@@ -155,8 +173,10 @@ def _tell(plan: Any, shown: Mapping[str, Any]) -> None:
     shares = "" if parts == "1" else f", its shares {parts}"
     told = f"{budget.amount:g} {budget.kind}{shares}, {plan.config.precision}"
     click.echo(f"Budget of a {plan.config.budget_per}: {told}.")
-    cells, models = len(shown["cells"]), shown["models"]
-    click.echo(f"{_count(cells, 'cell')}, {_count(models, 'model')} to train between them.")
+    cells, trained = len(shown["cells"]), shown["trained"]
+    there = f"; {trained} trained already" if trained else ""
+    lacking = _count(shown["models"] - trained, "model")
+    click.echo(f"{_count(cells, 'cell')}, {lacking} to train between them{there}.")
     if (seconds := shown.get("train_seconds")) is not None:
         click.echo(f"Training takes about {_duration(seconds)} in all, one model after the other.")
     for reason in shown.get("untimed", {}).values():

@@ -1,6 +1,7 @@
 """Notes below the costs of systems: what a budget of memory did, what their times are worth."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from timbrebench.core.results import RunRecord, StageRecord
@@ -8,6 +9,13 @@ from timbrebench.reports.records import System
 from timbrebench.reports.systems import Evidence
 
 BATCH_NORM = "BatchNorm sees what is held at once: another budget of memory may train other weights"
+
+
+LOWERED_ESTIMATES = (
+    "Ran out of memory while estimates were made and went on, in a new process, with fewer slices "
+    "at once"
+)
+OVER = "Took more memory than the budget allows"
 
 
 SHARED = (
@@ -28,8 +36,16 @@ def cost_notes(
         for system, cells in owned.items()
     }
 
+    made = {system.label: cells for system, cells in owned.items()}
+
     def told(words: str, tell: Callable[[StageRecord], str]) -> list[str]:
-        found = {label: _distinct(map(tell, stages)) for label, stages in trained.items()}
+        return noted(words, {label: map(tell, stages) for label, stages in trained.items()})
+
+    def told_of_cells(words: str, tell: Callable[[Evidence], Iterable[str]]) -> list[str]:
+        return noted(words, {label: chain(*map(tell, cells)) for label, cells in made.items()})
+
+    def noted(words: str, texts: Mapping[str, Iterable[str]]) -> list[str]:
+        found = {label: _distinct(each) for label, each in texts.items()}
         parts = [f"{label} ({', '.join(each)})" for label, each in found.items() if any(each)]
         return [f"{words}: {'; '.join(parts)}."] if parts else []
 
@@ -38,6 +54,8 @@ def cost_notes(
         *_of_times(ALONE, owned, _alone),
         *told("Trained in parts of a batch, to fit the budget of memory", _parts),
         *told("Ran out of memory and went on, in a new process, with less", _lowered),
+        *told_of_cells(LOWERED_ESTIMATES, _lowered_estimates),
+        *told_of_cells(OVER, _over_budget),
         *told(BATCH_NORM, _batch_norm),
     )
 
@@ -89,8 +107,25 @@ def _parts(stage: StageRecord) -> str:
 
 
 def _lowered(stage: StageRecord) -> str:
-    times = stage.memory.get("lowered", 0)
+    return _times(stage.memory.get("lowered", 0))
+
+
+def _times(times: int) -> str:
     return f"{times} time{'' if times == 1 else 's'}" if times else ""
+
+
+def _lowered_estimates(evidence: Evidence) -> list[str]:
+    return [_times(_phases(evidence).get("estimate", {}).get("lowered", 0))]
+
+
+def _over_budget(evidence: Evidence) -> list[str]:
+    phases = _phases(evidence).items()
+    over = [name for name, memory in phases if memory.get("within_budget") is False]
+    return ["estimates" if name == "estimate" else f"training {name}" for name in over]
+
+
+def _phases(evidence: Evidence) -> Mapping[str, Mapping[str, Any]]:
+    return evidence.cell.outcome.get("phases") or {}
 
 
 def _batch_norm(stage: StageRecord) -> str:
