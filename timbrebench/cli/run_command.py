@@ -105,7 +105,7 @@ def _tell(result: Any, plans: Any, out: Any, as_json: bool) -> None:
     for cell in cells:
         if cell.status != "ok":
             where = f" ({cell.phase})" if cell.phase else ""
-            stays = " What it had before stays." if cell.key in result.kept else ""
+            stays = " (what it had before stays)" if cell.key in result.kept else ""
             ended = f"{cell.status}{where}: {cell.reason}"
             click.echo(f"{cell.label}, seed {cell.seed}: {ended}{stays}")
     click.echo(f"{sum(c.status == 'ok' for c in cells)} of {len(cells)} cells are done in {out}.")
