@@ -69,7 +69,7 @@ def test_each_cell_is_told_when_it_is_known(config) -> None:
     asked: RunConfig = config(
         *("regress[widths=8/8]", "regress[widths=8/16]"),
         budget=Budget("steps", 2),
-        options={"regress": {"blocks": "1"}},
+        options={"regress": {"blocks": "1", "patch": "8"}},
         seeds=(0, 1),
     )
     plan = make_plan(asked, registry())
@@ -81,5 +81,16 @@ def test_each_cell_is_told_when_it_is_known(config) -> None:
     assert max(map(len, told)) == 1
     first = next(number for number, each in enumerate(told) if each)
     assert told[:first].count({}) > len(cells)  # corpora were read, and something was traced
-    found = {key: answer for each in told for key, answer in each.items()}
-    assert found == {key: Session(cell).plan(limits) for key, cell in cells.items()}
+    stages = [stage for each in told for a in each.values() for stage in a["stages"]]
+    assert [stage["steps"] for stage in stages] == [2] * 4
+    assert len({stage["flops_per_example"] for stage in stages}) == 2
+    assert len({stage["key"] for stage in stages}) == 4
+
+
+def test_what_was_asked_before_is_not_told_again(config) -> None:
+    plan = make_plan(config("copy", "noise"), registry())
+    one, two = ({c.key: describe(c, plan.config)} for c in plan.cells)
+    told: list[dict[str, Any]] = []
+    resolve_cells(one, MemoryLimits().record, lambda answers: None)
+    resolve_cells(two, MemoryLimits().record, told.append)
+    assert [key for each in told for key in each] == list(two)

@@ -205,6 +205,8 @@ class Events:
     def enter(self, phase: str) -> None:
         self.phase = phase
 
+    def alive(self, *_: int) -> None: ...
+
 
 def work(
     kind: str,

@@ -37,6 +37,7 @@ def resolve_cells(
 ) -> None:
     """Tells of each cell its plan, or why there is none, by its key; and of nothing, as a sign of
     life, between them."""
+    _sessions.clear()
     _sessions.update({key: Session(cell) for key, cell in cells.items()})
     groups = _groups(tell)
     processes = min(len(groups), len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1)
