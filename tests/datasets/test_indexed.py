@@ -15,12 +15,12 @@ import pytest
 
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.plan import make_plan
-from timbrebench.core.fetching import Fetching, using
+from timbrebench.core.fetching import Fetching, fetch, using
 from timbrebench.core.registry import registry
 from timbrebench.datasets.gtzan.dataset import Gtzan
 from timbrebench.datasets.gtzan.faults import published_split
 from timbrebench.datasets.gtzan.options import Options
-from timbrebench.datasets.indexed.preparing import unpack
+from timbrebench.datasets.indexed.preparing import _as_remote, unpack
 
 QUICK = Fetching(timeout=5, tries=2, wait=0.01)
 
@@ -71,6 +71,27 @@ def test_an_archive_is_unpacked_where_mirdata_looks(
     with using(QUICK):  # what is broken is fetched again
         unpack(["2008/a.wav"], [archive], tmp_path / "home", silent, {"2008/a.wav"})
     assert (tmp_path / "home/2008/a.wav").read_bytes() == b"sound"
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_an_archive_of_the_users_is_not_deleted(site, tmp_path: Path, said: bool) -> None:
+    archive = record(site, zipped(**{"a.wav": b"sound"}))
+    with using(QUICK):  # the same download was made here before, and is gone
+        unpack(["a.wav"], [archive], tmp_path, silent)
+    (tmp_path / "a.wav").unlink()
+    (tmp_path / "some.zip").write_bytes(zipped(**{"a.wav": b"sound"}))
+    with using(Fetching(source=tmp_path if said else None, tries=1)):
+        unpack(["a.wav"], [archive], tmp_path, silent)
+    assert {p.name for p in tmp_path.iterdir()} == {"a.wav", "some.zip"}
+
+
+def test_a_download_is_not_deleted_once_from_names_it(site, tmp_path: Path) -> None:
+    archive = record(site, zipped(**{"a.wav": b"sound"}))
+    with using(QUICK):
+        fetch(_as_remote(archive), tmp_path, passing=True)
+    with using(Fetching(source=tmp_path)):
+        unpack(["a.wav"], [archive], tmp_path, silent)
+    assert {p.name for p in tmp_path.iterdir()} == {"a.wav", "some.zip"}
 
 
 def test_names_of_two_systems_are_the_same(site, tmp_path: Path) -> None:

@@ -187,11 +187,36 @@ def test_an_archive_of_the_users_in_the_root_is_not_deleted(
     assert [name for name, _ in server.asked] == ["starnet_part2.tar.gz"]
 
 
+def test_an_archive_that_from_gave_is_not_deleted_when_it_lies_in_the_root_later(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    given, root = tmp_path / "given", tmp_path / "root"
+    given.mkdir()
+    for name, content in server.files.items():
+        (given / name).write_bytes(content)
+    with using(Fetching(source=given)):
+        starnet(root, server, stems="1").prepare(silent)
+    for name, content in server.files.items():
+        (root / name).write_bytes(content)
+    starnet(root, server, stems="2").prepare(silent)
+    assert left(root) == places(stems="12") | set(server.files) and not server.asked
+
+
+def test_a_download_that_a_kill_left_whole_is_deleted(server: FaultyServer, tmp_path: Path) -> None:
+    archive = tmp_path / "starnet_part1.tar.gz"
+    killed_when(process(tmp_path, server), archive.exists)
+    assert archive.exists()
+    starnet(tmp_path, server).prepare(silent)
+    assert left(tmp_path) == places()
+    assert server.sent == sum(map(len, server.files.values()))
+
+
 def test_archives_may_be_kept_and_originals_too(server: FaultyServer, tmp_path: Path) -> None:
     dataset = starnet(tmp_path, server, original=True, keep_archives=True)
     dataset.prepare(silent)
     originals = {name.replace(".flac", ".wav") for name in places()}
-    assert left(tmp_path) == places() | originals | set(server.files)
+    notes = {f"{name}.fetched.json" for name in server.files}  # for a prepare that keeps none
+    assert left(tmp_path) == places() | originals | set(server.files) | notes
     assert dataset.corpus().rate == 44100 and starnet(tmp_path, server).corpus().rate == 16000
     with tarfile.open(fileobj=io.BytesIO(server.files["starnet_part1.tar.gz"])) as tar:
         member = tar.extractfile("starnet-p1/002.3.wav")

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from timbrebench.core.errors import BenchError
+from timbrebench.core.fetched import claim, disclaim
 from timbrebench.core.interfaces import Progress
 from timbrebench.core.units import bytes_text
 
@@ -80,12 +81,19 @@ def using(how: Fetching) -> Iterator[None]:
         _current.reset(token)
 
 
-def fetch(remote: Remote, folder: Path, *, progress: Progress = lambda what, share: None) -> Path:
+def fetch(
+    remote: Remote,
+    folder: Path,
+    *,
+    progress: Progress = lambda what, share: None,
+    passing: bool = False,
+) -> Path:
     """The path of the whole, verified file: in the folder of ``--from`` if it is there, else in
     ``folder``, where it is downloaded to unless it lies there already.
 
     A download that was stopped goes on where it was. BenchError, with what to do, if there is no
-    way to get it; nothing that is wrong stays under the file's name.
+    way to get it; nothing that is wrong stays under the file's name. ``passing``: a download is
+    noted as one, for ``core.fetched.let_go`` to delete.
     """
     given = _given(remote, progress)
     if given:
@@ -94,7 +102,7 @@ def fetch(remote: Remote, folder: Path, *, progress: Progress = lambda what, sha
     if path.is_file() and not wrong_with(path, remote, progress):
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    _download(remote, path, current(), progress)
+    _download(remote, path, current(), progress, passing)
     return path
 
 
@@ -152,6 +160,7 @@ def _given(remote: Remote, progress: Progress) -> Path | None:
         return None
     if reason := wrong_with(path, remote, progress):
         raise BenchError(f"{path}: {reason}.", hint=f"Take it out of --from; it is at {remote.url}")
+    disclaim(path)
     return path
 
 
@@ -166,7 +175,7 @@ def _digest(path: Path, remote: Remote, progress: Progress) -> str:
     return hashed.hexdigest()
 
 
-def _download(remote: Remote, path: Path, how: Fetching, progress: Progress) -> None:
+def _download(remote: Remote, path: Path, how: Fetching, progress: Progress, passing: bool) -> None:
     """From the first address that has it. What came wrong is deleted and fetched once more: it
     may have been damaged on the way."""
     from timbrebench.core.download import Unfetched, download
@@ -180,7 +189,7 @@ def _download(remote: Remote, path: Path, how: Fetching, progress: Progress) -> 
             told = f"{url} could not be fetched ({error})"
             continue
         if found == (remote.digest or found):
-            _accept(part, path)
+            _accept(part, path, passing)
             return
         part.unlink()
         told, wrong = f"{url} holds {another(remote, found)}; it was deleted", wrong + 1
@@ -195,10 +204,12 @@ def _addresses(remote: Remote, how: Fetching) -> list[str]:
     return [remote.url, *remote.mirrors]
 
 
-def _accept(part: Path, path: Path) -> None:
+def _accept(part: Path, path: Path, passing: bool) -> None:
     """Makes a whole download the file."""
     with part.open("rb") as file:
         os.fsync(file.fileno())
+    if passing:
+        claim(part, path)
     part.replace(path)
 
 

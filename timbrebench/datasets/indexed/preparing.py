@@ -10,6 +10,7 @@ from typing import Any
 
 from timbrebench.core.archives import extract
 from timbrebench.core.errors import BenchError
+from timbrebench.core.fetched import let_go
 from timbrebench.core.fetching import Remote, fetch
 from timbrebench.core.files import read_json, write_json
 from timbrebench.core.interfaces import Progress
@@ -93,11 +94,10 @@ def unpack(
     for archive in archives:
         if not lacking:
             return
-        path = fetch(_as_remote(archive), home, progress=progress)
+        path = fetch(_as_remote(archive), home, progress=progress, passing=True)
         found, _ = extract(path, home, partial(_name, archive, lacking), progress=progress)
         lacking = {key: name for key, name in lacking.items() if name not in found}
-        if path.parent == home:
-            path.unlink()
+        let_go(path)
 
 
 def _name(archive: Any, lacking: Mapping[str, str], member: str) -> str | None:

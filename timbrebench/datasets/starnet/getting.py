@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from timbrebench.core.archives import Limits
+from timbrebench.core.fetched import let_go
 from timbrebench.core.fetching import Remote, check_space, fetch, to_fetch
 from timbrebench.core.interfaces import Needs, Progress
 from timbrebench.core.inventory import Inventory
@@ -94,22 +95,10 @@ class Getting:
             self._note_request()
             for work, remote in self.works():
                 self.inventory.note(_begun(work.folder), True)
-                archive = self._fetched(remote, progress)
+                archive = fetch(remote, self.root, progress=progress, passing=True)
                 work.run(archive, derivers, progress)
-                self._let_go(archive)
-
-    def _fetched(self, remote: Remote, progress: Progress) -> Path:
-        """The archive, with a note if it is not the user's own."""
-        if not (self.root / remote.name).is_file():
-            self.inventory.note(_fetched(remote.name), True)
-        return fetch(remote, self.root, progress=progress)
-
-    def _let_go(self, archive: Path) -> None:
-        """Deletes an archive that was downloaded for this, unless it is to be kept."""
-        ours = archive.parent == self.root and self.inventory.notes.get(_fetched(archive.name))
-        if ours and not self.options.keep_archives:
-            archive.unlink()
-            self.inventory.note(_fetched(archive.name), False)
+                if not self.options.keep_archives:
+                    let_go(archive)
 
     def _note_request(self) -> None:
         request = {k: v for k, v in asdict(self.options).items() if k != "keep_archives"}
@@ -130,11 +119,6 @@ class Getting:
 def _begun(folder: str) -> str:
     """What the inventory calls that a folder is prepare's own."""
     return f"begun {folder}"
-
-
-def _fetched(archive: str) -> str:
-    """What the inventory calls that an archive was downloaded by prepare."""
-    return f"fetched {archive}"
 
 
 def words(options: Options) -> tuple[str, ...]:
