@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,48 @@ def test_a_list_becomes_a_corpus(site, tmp_path: Path, cache: Path) -> None:
     assert {p.suffix for t in found.tracks for p in t.stems.values()} == {".mp3"}
     assert max(t.seconds for t in found.tracks) == pytest.approx(5.1, abs=0.15)
     assert not list(base.glob("*/*.flac"))
+
+
+def test_other_settings_make_other_files(site, tmp_path: Path, cache: Path) -> None:
+    """All are cut to the same 3 s, and so by their length alone could be one another."""
+    quiet = 0.03 * np.sin(2 * np.pi * 200 * np.arange(RATE) / RATE)  # 24 dB below the tone
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(5 * RATE) / RATE)
+    file = io.BytesIO()
+    sf.write(file, np.concatenate([quiet, tone]), RATE, format="WAV")
+    csv = listed(tmp_path, ("piano", "a", site.add("/a.wav", file.getvalue())))
+
+    def prepared(stop: bool = False, **changed: Any) -> tuple[int, int]:
+        """(rate, loudest frequency of the first half second)."""
+
+        def progress(what: str, share: float) -> None:
+            if stop and what == "cutting recordings":
+                raise KeyboardInterrupt
+
+        made = dataset(tmp_path, csv, seconds=3, **changed)
+        made.prepare(progress)
+        (track,) = made.corpus().tracks
+        samples, rate = sf.read(track.stems["piano"])
+        assert len(samples) == 3 * rate
+        return rate, 2 * int(np.argmax(np.abs(np.fft.rfft(samples[: rate // 2]))))
+
+    assert prepared() == (RATE, 440)
+    assert prepared(rate=44100) == (44100, 440)
+    assert prepared(trim_db=30) == (RATE, 200)
+    with pytest.raises(KeyboardInterrupt):
+        prepared(rate=44100, stop=True)
+    assert "bench data prepare" in dataset(tmp_path, csv, seconds=3, trim_db=30).missing()
+    assert prepared(trim_db=30) == (RATE, 200)
+
+
+def test_what_is_kept_anew_is_cut_anew(site, tmp_path: Path, cache: Path) -> None:
+    csv = listed(tmp_path, ("piano", "a", site.record("/a.wav", 5.0, 440)))
+    made = dataset(tmp_path, csv, seconds=3)
+    made.prepare(silent)
+    shutil.rmtree(tmp_path / "root/youtube/.kept")
+    site.record("/a.wav", 5.0, 880)
+    made.prepare(silent)
+    clip = made.corpus().load(made.corpus().tracks[0].id, "piano", RATE)
+    assert np.argmax(np.abs(np.fft.rfft(clip.samples[:RATE]))) == 880
 
 
 def test_a_private_host_is_not_asked_unless_allowed(site, tmp_path: Path, cache: Path) -> None:

@@ -114,10 +114,12 @@ class YouTube(Dataset):
         if self.options.balance:
             longest = min(longest, *(of["seconds"] for of in taken.values()))
         for number, (name, of) in enumerate(taken.items(), 1):
-            path, seconds = self._file(name, of), min(longest, of["seconds"])
-            if not _is_whole(path, before.get(name, {}), seconds):
-                cut(keeper.path(name), path, seconds)
-            of |= {"cut": seconds, "sha256": sha256_of(path)}
+            path, source = self._file(name, of), keeper.path(name)
+            made = {"cut": min(longest, of["seconds"]), "source": sha256_of(source)}
+            if not _is_whole(path, before.get(name, {}), made):
+                (self._base / "titles.json").unlink(missing_ok=True)  # it is true no more
+                cut(source, path, made["cut"])
+            of |= made | {"sha256": sha256_of(path)}
             progress("cutting recordings", number / len(taken))
         self._sweep({self._file(name, of) for name, of in taken.items()})
         told = {f"{csv.name}, line {r.line}": r.reason for r in refused[:_TOLD]}
@@ -128,10 +130,12 @@ class YouTube(Dataset):
         write_json(self._base / "titles.json", {**card, "recordings": taken, "refused": told})
 
     def _recorded(self) -> Mapping[str, Mapping[str, Any]]:
-        """What was prepared before, by name; {} where that cannot be read."""
+        """What was prepared before with these options, by name; {} where that cannot be read."""
         try:
-            found = read_json(self._base / "titles.json")["recordings"]
-            return {name: dict(of) for name, of in found.items()}
+            titles = read_json(self._base / "titles.json")
+            if titles["settings"] != self._settings:
+                return {}
+            return {name: dict(of) for name, of in titles["recordings"].items()}
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return {}
 
@@ -210,9 +214,9 @@ def _take(row: Row, keeper: Keeper, taken: dict[str, dict[str, Any]]) -> str:
     return ""
 
 
-def _is_whole(path: Path, before: Mapping[str, Any], seconds: float) -> bool:
-    """Whether a cut file is the one that was made, of that length."""
-    known = before.get("cut") == seconds and path.is_file()
+def _is_whole(path: Path, before: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
+    """Whether a cut file is the one that was made, of that length and that kept source."""
+    known = all(before.get(key) == value for key, value in made.items()) and path.is_file()
     return known and sha256_of(path) == before.get("sha256")
 
 
