@@ -20,7 +20,7 @@ import soundfile as sf
 
 from timbrebench.core.errors import BadAudio, BenchError, MissingData
 from timbrebench.core.files import read_json, write_json
-from timbrebench.datasets.youtube import fetcher, sound
+from timbrebench.datasets.youtube import fetcher, sound, versions
 from timbrebench.datasets.youtube.dataset import YouTube
 from timbrebench.datasets.youtube.options import Options
 from timbrebench.testing import check_dataset
@@ -185,23 +185,82 @@ def test_a_redirect_does_not_lead_inside(site, other_site, tmp_path: Path) -> No
     assert site.asked and not other_site.asked
 
 
-def test_a_killed_fetch_goes_on_where_it_was(site, tmp_path: Path) -> None:
-    url = site.record("/a.wav", 60.0, 440)
-    work = job(tmp_path / "f", url)
+def stopped_half_way(site: Any, work: dict[str, Any]) -> int:
+    """Bytes that a fetch holds which was killed in the middle."""
     site.pause = 0.02
     process = start(work)
-    part = tmp_path / "f" / "media.part"
+    part = Path(work["folder"]) / "media.part"
     deadline = time.monotonic() + 60
     while not (part.exists() and part.stat().st_size > 1 << 17) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    held = part.stat().st_size
-    assert 1 << 17 < held < len(site.files["/a.wav"][1])
     site.pause = 0.0
     site.asked.clear()
+    return part.stat().st_size
+
+
+def test_a_killed_fetch_goes_on_where_it_was(site, tmp_path: Path) -> None:
+    work = job(tmp_path / "f", site.record("/a.wav", 60.0, 440))
+    held = stopped_half_way(site, work)
+    assert 1 << 17 < held < len(site.files["/a.wav"][1])
     assert fetch(work)["kept"]["seconds"] == 60.0
     assert ("/a.wav", f"bytes={held}-") in site.asked
+
+
+def test_a_file_that_changes_while_it_comes_is_begun_anew(site, tmp_path: Path) -> None:
+    site.record("/b.wav", 20.0, 880)
+    work = job(tmp_path / "f", site.record("/a.wav", 20.0, 440))
+    site.replaced["/a.wav"] = site.files["/b.wav"][1]
+    fetcher.download(work, tmp_path / "f")
+    assert not site.replaced
+    assert (tmp_path / "f/media").read_bytes() == site.files["/b.wav"][1]
+
+
+def test_a_killed_fetch_begins_anew_with_another_version(site, tmp_path: Path) -> None:
+    work = job(tmp_path / "f", site.record("/a.wav", 60.0, 440))
+    stopped_half_way(site, work)
+    site.record("/a.wav", 60.0, 880)
+    kept = tmp_path / "f/kept" / f"{fetch(work)['kept']['name']}.flac"
+    samples, _ = sf.read(kept)
+    for second in (0, 30, 58):
+        heard = samples[second * RATE : (second + 1) * RATE]
+        assert np.argmax(np.abs(np.fft.rfft(heard))) == 880, second
+
+
+@pytest.mark.parametrize(
+    "changed, goes_on",
+    [
+        ({}, True),
+        ({"tag": '"b"'}, False),
+        ({"format_id": "250"}, False),
+        ({"filesize": 9}, False),
+        ({"total": "8"}, False),
+        ({"tag": None, "modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, False),
+    ],
+)
+def test_what_is_held_must_be_of_what_is_offered(
+    tmp_path: Path, changed: dict[str, Any], goes_on: bool
+) -> None:
+    before = {"format_id": "251", "filesize": 7, "total": "7", "tag": '"a"', "modified": None}
+    versions.make_ready(tmp_path, "media", before)
+    (tmp_path / "media.part").write_bytes(b"half")
+    versions.make_ready(tmp_path, "media", {**before, **changed})
+    assert (tmp_path / "media.part").exists() == goes_on
+
+
+@pytest.mark.parametrize("tag", [None, 'W/"weak"'])
+def test_without_a_strong_mark_only_a_whole_file_is_gone_on_with(
+    tmp_path: Path, tag: str | None
+) -> None:
+    version = {"format_id": "251", "filesize": 7, "tag": tag}
+    versions.make_ready(tmp_path, "media", version)
+    (tmp_path / "media.part").write_bytes(b"half")
+    versions.make_ready(tmp_path, "media", version)
+    assert not (tmp_path / "media.part").exists()
+    (tmp_path / "media").write_bytes(b"whole")
+    versions.make_ready(tmp_path, "media", version)
+    assert (tmp_path / "media").exists()
 
 
 @pytest.mark.parametrize(

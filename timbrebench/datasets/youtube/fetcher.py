@@ -21,6 +21,7 @@ from typing import Any
 from timbrebench.core.errors import BadAudio, BenchError, one_line
 from timbrebench.core.files import read_json, write_json
 from timbrebench.datasets.youtube.hosts import Forbidden, guard
+from timbrebench.datasets.youtube.versions import make_ready, offered, validator
 
 _MEMORY = 3 << 30  # bytes
 _MEDIA = "media"  # what a download is called
@@ -89,7 +90,8 @@ def _text(value: Any) -> str:
 
 
 def download(job: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
-    """Fills FOLDER/media, going on where it was, and returns what yt-dlp says of it."""
+    """Fills FOLDER/media, going on where it was if the file is still the same, and returns what
+    yt-dlp says of it."""
     import yt_dlp
 
     told: list[str] = []
@@ -97,11 +99,20 @@ def download(job: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
         info = client.extract_info(job["url"], download=False) or {}
         if reason := wrong_with(info, job["max_seconds"]):
             raise Unfit(reason)
-        client.process_ie_result(info, download=True)
+        version = offered(client, info)
+        make_ready(folder, _MEDIA, version)
+        client.process_info(_conditional(info, validator(version)))
     if not (folder / _MEDIA).is_file():
         larger = any("larger than max-filesize" in line for line in told)
         raise Unfit(_too_large(job) if larger else "nothing was downloaded")
     return info
+
+
+def _conditional(info: Mapping[str, Any], validator: str) -> dict[str, Any]:
+    """The chosen format, any rest of which is asked for only while the file is still the same:
+    yt-dlp begins anew where it gets the whole instead."""
+    headers = dict(info.get("http_headers") or {})
+    return {**info, "http_headers": headers | ({"If-Range": validator} if validator else {})}
 
 
 def wrong_with(info: Mapping[str, Any], max_seconds: float) -> str:
