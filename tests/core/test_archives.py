@@ -399,3 +399,31 @@ def test_memory_is_bounded(case: str, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
     assert done.returncode == 0, done.stderr
     assert "longer than any" in done.stdout or "200 times" in done.stdout
+
+
+def test_a_name_that_the_disk_does_not_take_is_refused(tmp_path: Path) -> None:
+    """255 bytes are; what it is called until it is whole, with its suffix, is longer."""
+    long = "a." + "b" * 253
+    path = zip_with(tmp_path / "a.zip", zipped(long))
+    found, refused = extract(path, tmp_path / "out")
+    assert refused == {long: "its name is too long for the disk"} and long not in found
+
+
+@pytest.mark.parametrize("name", ["Kr\u0323ti e\u0301.wav", "caf\u00e9.wav"])
+def test_a_zip_without_the_flag_of_utf_8_has_mirdatas_names(tmp_path: Path, name: str) -> None:
+    from mirdata.download_utils import extractall_unicode
+
+    plain = "x" * len(name.encode())
+    path = zip_with(tmp_path / "a.zip", zipped(plain))
+    path.write_bytes(path.read_bytes().replace(plain.encode(), name.encode()))
+    with zipfile.ZipFile(path) as archive:
+        extractall_unicode(archive, tmp_path / "theirs")
+    assert name in extract(path, tmp_path / "ours")[0]
+    theirs = {p.name for p in (tmp_path / "theirs").iterdir()}
+    assert {p.name for p in (tmp_path / "ours").iterdir()} == theirs
+
+
+def test_a_zip_in_another_code_page_is_read_as_before(tmp_path: Path) -> None:
+    path = zip_with(tmp_path / "a.zip", zipped("xx.wav"))
+    path.write_bytes(path.read_bytes().replace(b"xx.wav", b"x\x81.wav"))
+    assert "x\u00fc.wav" in extract(path, tmp_path / "out")[0]  # 0x81 in code page 437

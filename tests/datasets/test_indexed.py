@@ -6,15 +6,20 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile as sf
+from mirdata.datasets import gtzan_genre
 
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.plan import make_plan
+from timbrebench.cli import main
 from timbrebench.core.fetching import Fetching, fetch, using
 from timbrebench.core.registry import registry
 from timbrebench.datasets.gtzan.dataset import Gtzan
@@ -101,6 +106,42 @@ def test_names_of_two_systems_are_the_same(site, tmp_path: Path) -> None:
             ["K\u1e5bti \u00e9/a.wav".replace("K\u1e5b", "Kr\u0323")], [archive], tmp_path, silent
         )
     assert [p.read_bytes() for p in tmp_path.rglob("*.wav")] == [b"sound"]
+
+
+def gtzan_index(root: Path, *ids: str) -> list[str]:
+    """The index's paths of those excerpts, of which nothing is there."""
+    names = [f"gtzan_genre/genres/classical/{id}.wav" for id in ids]
+    tracks = {id: {"audio": [name, None]} for id, name in zip(ids, names, strict=True)}
+    (root / "indexes").mkdir(parents=True)
+    index = {"version": "1.0", "tracks": tracks}
+    (root / "indexes/gtzan_genre_index_1.0.json").write_text(json.dumps(index))
+    (root / "gtzan_genre/gtzan_genre/genres").mkdir(parents=True)
+    return names
+
+
+def test_what_an_archive_does_not_give_is_told_and_not_fetched_again(
+    site, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    there, link, gone = gtzan_index(tmp_path, *(f"classical.0000{n}" for n in range(3)))
+    file, sound = io.BytesIO(), io.BytesIO()
+    sf.write(sound, np.sin(np.arange(3 * 22050)), 22050, format="WAV")
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        whole = tarfile.TarInfo(there.removeprefix("gtzan_genre/"))
+        whole.size = len(sound.getvalue())
+        tar.addfile(whole, io.BytesIO(sound.getvalue()))
+        linked = tarfile.TarInfo(f"./{link.removeprefix('gtzan_genre/')}")
+        linked.type, linked.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(linked)
+    archive = record(site, file.getvalue(), destination_dir="gtzan_genre")
+    monkeypatch.setitem(gtzan_genre.REMOTES, "all", archive)
+    for _ in range(2):
+        assert main(["data", "prepare", "gtzan", "--data-root", str(tmp_path)]) == 1
+        told = capsys.readouterr()
+        assert told.out == "gtzan is ready: 1 tracks.\n"
+        assert f"left out: {link}: it is a link\n" in told.err
+        assert f"left out: {gone}: its archive does not have it\n" in told.err
+        assert len(site.asked) == 1
+    assert not list(tmp_path.rglob("some.zip*"))
 
 
 def test_prepare_fetches_nothing_that_is_there(shelf, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ _TOLD = 1 << 22  # bytes of the archive between two words of progress
 _HEADERS = 1 << 18  # bytes of headers that one tar entry may have
 _ALL_HEADERS = 1 << 27  # bytes of headers that a tar may have
 _INDEX = 1 << 24  # bytes of a zip's directory
-_ENCRYPTED = 1  # flag of a zip's entry
+_ENCRYPTED, _UTF8 = 1, 0x800  # flags of a zip's entry
 _DAMAGED = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, struct.error),
     *(EOFError, RecursionError, ValueError, OverflowError, NotImplementedError, IndexError),
@@ -228,8 +228,21 @@ def _of_zip(watched: _Watched, count: _Count) -> Iterator[Entry]:
         for info in infos:
             refused = "it lies over another" if info in overlapping else _wrong_with_zip(info)
             with _Packed(archive, info, count, watched.size) as packed:
-                name, folder = info.orig_filename, info.is_dir()
-                yield Entry(name, info.file_size, folder, refused, packed.read, packed.consumed)
+                folder = info.is_dir()
+                yield Entry(
+                    _zip_name(info), info.file_size, folder, refused, packed.read, packed.consumed
+                )
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """zipfile takes a name without the flag of UTF-8 for code page 437; many tools write UTF-8
+    and no flag."""
+    if info.flag_bits & _UTF8:
+        return info.orig_filename
+    try:
+        return info.orig_filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.orig_filename
 
 
 class _Packed(contextlib.ExitStack):

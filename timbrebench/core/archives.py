@@ -4,6 +4,7 @@ Nothing of an archive is believed: real bytes are counted as they come, names ar
 only regular files are taken. What is refused is told with its reason, and the rest goes on.
 """
 
+import errno
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -52,6 +53,10 @@ class Member:
                     out.write(block)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise Refused("a file and a folder of the archive have the same name") from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise Refused("its name is too long for the disk") from None
 
     def _blocks(self) -> Iterator[bytes]:
         """Its content, counted."""

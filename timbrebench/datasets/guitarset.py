@@ -48,7 +48,8 @@ class GuitarSet(Dataset):
         library = self._library()
         notes = {"licence": LICENCE, "source": PAGE, "audio": self.options.audio}
         entries = self._entries(library)
-        return index_corpus(self._source, library, entries, by_unit("player"), generation, notes)
+        corpus = index_corpus(self._source, library, entries, by_unit("player"), generation, notes)
+        return library.told(corpus, [self._kind])
 
     @property
     def _kind(self) -> str:

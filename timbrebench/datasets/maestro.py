@@ -88,7 +88,8 @@ class Maestro(Dataset):
             return assign(t.id for t in tracks), told
 
         notes = {"licence": LICENCE, "source": SOURCE.page}
-        return index_corpus(SOURCE, library, _entries(library), split, generation, notes)
+        corpus = index_corpus(SOURCE, library, _entries(library), split, generation, notes)
+        return library.told(corpus, _KINDS)
 
     def _library(self) -> Library:
         return open_library(SOURCE, self.root, self.options.index)

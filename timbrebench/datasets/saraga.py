@@ -60,9 +60,9 @@ class Saraga(Dataset):
     def corpus(self) -> Corpus:
         library = self._library()
         notes = {"licence": LICENCE, "source": SOURCE.page}
-        return index_corpus(
-            SOURCE, library, self._entries(library), by_unit("artist"), _groups, notes
-        )
+        entries = self._entries(library)
+        corpus = index_corpus(SOURCE, library, entries, by_unit("artist"), _groups, notes)
+        return library.told(corpus, self._kinds.values())
 
     @property
     def _kinds(self) -> Mapping[str, str]:

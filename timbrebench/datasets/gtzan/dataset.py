@@ -55,7 +55,8 @@ class Gtzan(Dataset):
         library = self._library()
         split = _by_hash if self.options.faults == "kept" else _as_published
         notes = {"licence": LICENCE, "source": SOURCE.page, "faults": self.options.faults}
-        return index_corpus(SOURCE, library, self._entries(library), split, _groups, notes)
+        corpus = index_corpus(SOURCE, library, self._entries(library), split, _groups, notes)
+        return library.told(corpus, _KINDS)
 
     def _library(self) -> Library:
         return open_library(SOURCE, self.root, self.options.index)

@@ -8,12 +8,14 @@ NAME is mirdata's name of the corpus, below which its index names the files.
 import contextlib
 import importlib.util
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.records import Corpus
+from timbrebench.datasets.indexed.gaps import Gaps, with_reasons
 
 _VERSIONS = ("default", "sample")  # whose index files are looked for, in this order
 
@@ -43,6 +45,21 @@ class Library:
     home: Path
     index: Path
     data: Any  # mirdata's Dataset
+    gaps: Gaps = field(default_factory=Gaps)
+
+    def listed(self, kinds: Iterable[str]) -> list[str]:
+        """The paths that the index has of some kinds of file."""
+        kinds = set(kinds)
+        return [
+            entry[0]
+            for files in self.files.values()
+            for kind, entry in files.items()
+            if kind in kinds and entry[0]
+        ]
+
+    def told(self, corpus: Corpus, kinds: Iterable[str]) -> Corpus:
+        """The corpus that tells what of those kinds the archives did not give."""
+        return with_reasons(corpus, self.gaps.reasons(self.listed(kinds), self.home))
 
     @property
     def files(self) -> Mapping[str, Mapping[str, tuple[str, str]]]:
@@ -88,7 +105,7 @@ def open_library(source: Source, root: Path | None, index: str | None) -> Librar
             f"{data.index_path} cannot be read as an index of mirdata ({error}).",
             hint=f"Run: bench data prepare {source.name}",
         ) from None
-    return Library(home, Path(data.index_path), data)
+    return Library(home, Path(data.index_path), data, Gaps.of(root, source.name))
 
 
 def dataset_of(source: Source, home: Path, version: str = "default") -> Any:

@@ -5,7 +5,7 @@ import hashlib
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from timbrebench.core.archives import extract
@@ -14,6 +14,7 @@ from timbrebench.core.fetched import let_go
 from timbrebench.core.fetching import Remote, fetch
 from timbrebench.core.files import read_json, write_json
 from timbrebench.core.interfaces import Progress
+from timbrebench.datasets.indexed.gaps import ABSENT, Gaps
 from timbrebench.datasets.indexed.library import (
     Library,
     Source,
@@ -47,9 +48,10 @@ def prepare(
         fetch(_as_remote(remote, _INDEX_LIMIT), root / "indexes", progress=progress)
     library = Library(home, Path(index or root / "indexes" / remote.filename), data)
     data.index_path = str(library.index)
-    wanted = [*listed(library, kinds), *also]
+    wanted = [*library.listed(kinds), *also]
     broken = damaged_before(root, source)
-    unpack(wanted, [data.remotes[key] for key in source.remotes], home, progress, broken)
+    archives = [data.remotes[key] for key in source.remotes]
+    unpack(wanted, archives, home, progress, broken, Gaps.of(root, source.name))
     _note(root, source).unlink(missing_ok=True)
 
 
@@ -67,35 +69,30 @@ def _has_index(source: Source, root: Path) -> bool:
     return True
 
 
-def listed(library: Library, kinds: Iterable[str]) -> list[str]:
-    """The paths that the index has of some kinds of file."""
-    kinds = set(kinds)
-    return [
-        entry[0]
-        for files in library.files.values()
-        for kind, entry in files.items()
-        if kind in kinds and entry[0]
-    ]
-
-
 def unpack(
     wanted: Iterable[str],
     archives: Sequence[Any],
     home: Path,
     progress: Progress,
     broken: Collection[str] = (),
+    gaps: Gaps | None = None,
 ) -> None:
     """Fetches archives (records of mirdata) until all wanted files lie below ``home`` that were
-    not there, or are broken.
+    not there, or are broken. What an archive did not give is among the gaps, and is not looked for
+    in it again.
 
     An archive that was downloaded here goes when its files are out.
     """
+    gaps = gaps or Gaps()
     lacking = {_key(n): n for n in wanted if n in broken or not (home / n).is_file()}
     for archive in archives:
-        if not lacking:
-            return
+        hoped = {k: n for k, n in lacking.items() if n not in gaps.of_archive(archive)}
+        if not hoped:
+            continue
         path = fetch(_as_remote(archive), home, progress=progress, passing=True)
-        found, _ = extract(path, home, partial(_name, archive, lacking), progress=progress)
+        found, refused = extract(path, home, partial(_name, archive, hoped), progress=progress)
+        told = {_name(archive, hoped, member): why for member, why in refused.items()}
+        gaps.note(archive, {n: told.get(n, ABSENT) for n in hoped.values() if n not in found})
         lacking = {key: name for key, name in lacking.items() if name not in found}
         let_go(path)
 
@@ -106,6 +103,7 @@ def _name(archive: Any, lacking: Mapping[str, str], member: str) -> str | None:
 
 def _placed(member: str, archive: Any) -> str:
     """Where mirdata puts a member of an archive, below the corpus's folder."""
+    member = str(PurePosixPath(member))
     for folder in archive.unpack_directories or ():
         member = member.removeprefix(f"{folder}/")
     return f"{archive.destination_dir}/{member}" if archive.destination_dir else member
