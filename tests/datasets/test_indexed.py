@@ -20,6 +20,8 @@ from mirdata.datasets import gtzan_genre
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.plan import make_plan
 from timbrebench.cli import main
+from timbrebench.core.alone import alone
+from timbrebench.core.errors import BenchError
 from timbrebench.core.fetching import Fetching, fetch, using
 from timbrebench.core.registry import registry
 from timbrebench.datasets.gtzan.dataset import Gtzan
@@ -152,6 +154,12 @@ def test_prepare_fetches_nothing_that_is_there(shelf, tmp_path: Path) -> None:
     with using(Fetching(mirror="http://127.0.0.1:9", tries=1, timeout=1)):
         dataset.prepare(silent)
     assert len(dataset.corpus().tracks) == 3
+
+
+def test_two_processes_do_not_prepare_one_corpus(tmp_path: Path, cache: Path) -> None:
+    gtzan_index(tmp_path, "classical.00000")
+    with alone(tmp_path, "gtzan"), pytest.raises(BenchError, match="another process is preparing"):
+        Gtzan(Options(), tmp_path).prepare(silent)
 
 
 def test_mirdata_leaves_the_root_logger_alone() -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from timbrebench.core.alone import alone
 from timbrebench.core.errors import BadAudio, BenchError, MissingData
 from timbrebench.core.files import read_json, write_json
 from timbrebench.datasets.youtube import fetcher, sound, versions
@@ -135,6 +136,16 @@ def test_what_is_kept_anew_is_cut_anew(site, tmp_path: Path, cache: Path) -> Non
     made.prepare(silent)
     clip = made.corpus().load(made.corpus().tracks[0].id, "piano", RATE)
     assert np.argmax(np.abs(np.fft.rfft(clip.samples[:RATE]))) == 880
+
+
+def test_two_processes_do_not_prepare_one_folder(site, tmp_path: Path, cache: Path) -> None:
+    csv = listed(tmp_path, ("piano", "a", site.record("/a.wav", 4.0, 440)))
+    with (
+        alone(tmp_path / "root/youtube", "youtube"),
+        pytest.raises(BenchError, match=r"another process is preparing youtube.*Wait for it"),
+    ):
+        dataset(tmp_path, csv).prepare(silent)
+    assert site.asked == []
 
 
 def test_a_private_host_is_not_asked_unless_allowed(site, tmp_path: Path, cache: Path) -> None:

@@ -5,14 +5,13 @@ loses none of what is done. The last line about a thing counts; a torn last line
 """
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from timbrebench.core.errors import BenchError
+from timbrebench.core.alone import alone
 from timbrebench.core.files import sha256_of
 from timbrebench.core.interfaces import Progress
 
@@ -35,15 +34,7 @@ class Inventory:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """For this process alone, and as the one before left it."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / f".{self.name}.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BenchError(
-                    f"{self.root}: another process is preparing {self.name} there.",
-                    hint="Wait for it, or stop it.",
-                ) from None
+        with alone(self.root, self.name):
             self._read()
             yield
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from timbrebench.core.alone import alone
 from timbrebench.core.archives import extract
 from timbrebench.core.errors import BenchError
 from timbrebench.core.fetched import let_go
@@ -40,8 +41,20 @@ def prepare(
         raise BenchError(
             f"'{source.name}' is fetched to the folder that --data-root or TIMBREBENCH_DATA names."
         )
-    home = home_of(source, root) or root / source.mirdata
     _check_installed(source, root)
+    with alone(root, source.name):
+        _prepare(source, root, index, kinds, progress, also)
+
+
+def _prepare(
+    source: Source,
+    root: Path,
+    index: str | None,
+    kinds: Sequence[str],
+    progress: Progress,
+    also: Sequence[str],
+) -> None:
+    home = home_of(source, root) or root / source.mirdata
     data = dataset_of(source, home)
     remote = data._index_data.remote
     if not index and not _has_index(source, root):

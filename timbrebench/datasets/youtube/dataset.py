@@ -19,6 +19,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+from timbrebench.core.alone import alone
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.files import cache_root, read_json, sha256_of, write_json
 from timbrebench.core.interfaces import Dataset, Progress
@@ -50,6 +51,10 @@ class YouTube(Dataset):
         csv = self._csv
         if csv is None:
             raise BenchError("no list of recordings was named.", hint="Say -o youtube.csv=FILE.")
+        with alone(self._base, "youtube"):
+            self._prepare(csv, progress)
+
+    def _prepare(self, csv: Path, progress: Progress) -> None:
         keeper = Keeper(self._base, self.options)
         total = sum(1 for _ in self._rows(csv))
         taken: dict[str, dict[str, Any]] = {}
