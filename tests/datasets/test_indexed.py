@@ -162,6 +162,62 @@ def test_two_processes_do_not_prepare_one_corpus(tmp_path: Path, cache: Path) ->
         Gtzan(Options(), tmp_path).prepare(silent)
 
 
+BAD_INDEXES = {
+    "no JSON": "{",
+    "a list": "[]",
+    "no tracks": '{"version": "1"}',
+    "no UTF-8": b"\xff\xfe",
+    "much nested": "[" * 100_000,
+    "a track without files": '{"tracks": {"classical.00000": null}}',
+    "no pair": '{"tracks": {"classical.00000": {"audio": null}}}',
+    "one of two": '{"tracks": {"classical.00000": {"audio": ["a.wav"]}}}',
+    "a number": '{"tracks": {"classical.00000": {"audio": [1, null]}}}',
+    "a NUL": '{"tracks": {"classical.00000": {"audio": ["a\\u0000.wav", null]}}}',
+    "a half character": '{"tracks": {"classical.00000": {"audio": ["\\ud800.wav", null]}}}',
+    "no kind that is read": '{"tracks": {"classical.00000": {"beats": ["a", "b"]}}}',
+}
+
+
+@pytest.mark.parametrize("case", BAD_INDEXES)
+@pytest.mark.parametrize("command", ["prepare", "info", "verify"])
+def test_a_broken_index_is_one_line(
+    tmp_path: Path, cache: Path, capsys: Any, case: str, command: str
+) -> None:
+    gtzan_index(tmp_path, "classical.00000")
+    index, content = tmp_path / "bad.json", BAD_INDEXES[case]
+    index.write_bytes(content if isinstance(content, bytes) else content.encode())
+    words = ["--data-root", str(tmp_path), "-o", f"gtzan.index={index}"]
+    assert main(["data", command, "gtzan", *words]) == 2
+    told = capsys.readouterr().err
+    assert f"{index} cannot be read as an index of mirdata" in told and told.count("\n") <= 2
+
+
+@pytest.mark.parametrize(
+    "name, tracks, said",
+    [
+        ("guitarset", {"x": {"audio_mic": ["a.wav", None]}}, "no track from 'x'"),
+        ("gtzan", {"classical.0": {"audio": [None, None]}}, "has no track"),
+        ("maestro", {"x": {"audio": [None, None], "midi": [None, None]}}, "has no track"),
+        ("saraga", {"x": {"audio-mix": ["a.mp3", None]}}, "can be used"),
+    ],
+)
+def test_a_strange_index_is_one_line(
+    tmp_path: Path, cache: Path, capsys: Any, name: str, tracks: Any, said: str
+) -> None:
+    marker = {
+        "guitarset": "audio_mono-mic",
+        "gtzan": "gtzan_genre/genres",
+        "maestro": "2018",
+        "saraga": "saraga1.5_carnatic",
+    }[name]
+    (tmp_path / marker).mkdir(parents=True)
+    index = tmp_path / "index.json"
+    index.write_text(json.dumps({"tracks": tracks}))
+    where = ["--data-root", str(tmp_path), "-o", f"{name}.index={index}"]
+    assert main(["data", "info", name, *where]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_mirdata_leaves_the_root_logger_alone() -> None:
     code = (
         "import logging; from timbrebench.datasets.gtzan.dataset import SOURCE\n"

@@ -58,13 +58,13 @@ class GuitarSet(Dataset):
     @property
     def _source(self) -> Source:
         kind, folder = _AUDIO[self.options.audio]
-        return Source("guitarset", "guitarset", folder, (kind,), PAGE)
+        return Source("guitarset", "guitarset", folder, (kind,), PAGE, (kind,))
 
     def _library(self) -> Library:
         return open_library(self._source, self.root, self.options.index)
 
     def _entries(self, library: Library) -> Iterator[Entry]:
         for id, files in library.files.items():
-            track = library.track(id)
-            if self.options.mode in ("all", track.mode):
-                yield Entry(id, {"acoustic_guitar": files[self._kind][0]}, track.player_id)
+            track, path = library.track(id), files[self._kind][0]
+            if path and self.options.mode in ("all", track.mode):
+                yield Entry(id, {"acoustic_guitar": path}, track.player_id)

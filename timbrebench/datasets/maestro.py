@@ -32,15 +32,16 @@ from timbrebench.datasets.sampling.performance import (
 )
 from timbrebench.datasets.sampling.programs import programs
 
+_KINDS = ("audio", "midi")
 SOURCE = Source(
     name="maestro",
     mirdata="maestro",
     marker="20[01][0-9]",
     remotes=("all",),
     page=PAGE,
+    kinds=_KINDS,
 )
 METADATA = "maestro-v2.0.0.json"
-_KINDS = ("audio", "midi")
 _SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
 
@@ -141,7 +142,9 @@ class Maestro(Dataset):
 
 def _entries(library: Library) -> Iterator[Entry]:
     for id, files in library.files.items():
-        yield Entry(id, {"piano": files["audio"][0]}, score=files["midi"][0])
+        audio, midi = files["audio"][0], files["midi"][0]
+        if audio:
+            yield Entry(id, {"piano": audio}, score=midi or "")
 
 
 def _official_split(library: Library) -> dict[str, str]:

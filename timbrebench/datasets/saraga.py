@@ -74,9 +74,9 @@ class Saraga(Dataset):
     def _entries(self, library: Library) -> Iterator[Entry]:
         for id, files in library.files.items():
             stems = {
-                name: files[kind][0]
+                name: path
                 for name, kind in self._kinds.items()
-                if files.get(kind, (None,))[0]
+                if (path := files.get(kind, ("", ""))[0])
             }
             if stems:
                 parts = {name: name for name in stems} if self.options.stems else {}
@@ -85,7 +85,7 @@ class Saraga(Dataset):
 
 def _artist(path: str) -> str:
     """Whom a concert's folder is named for: 'saraga1.5_carnatic/CONCERT by ARTIST/TITLE/…'."""
-    concert = PurePosixPath(path).parts[1]
+    concert = next(iter(PurePosixPath(path).parts[1:]), "")
     return concert.rpartition(" by ")[2].strip().casefold()
 
 

@@ -22,14 +22,15 @@ from timbrebench.datasets.gtzan.options import LICENCE, PAGE, Options
 from timbrebench.datasets.indexed.corpus import Entry, generation, index_corpus
 from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
 
+_KINDS = ("audio",)
 SOURCE = Source(
     name="gtzan",
     mirdata="gtzan_genre",
     marker="gtzan_genre/genres",
     remotes=("all",),
     page=PAGE,
+    kinds=_KINDS,
 )
-_KINDS = ("audio",)
 _FAULTY = "a repeat, distorted or mislabelled (Kereliuk, Sturm & Larsen 2015)"
 
 
@@ -64,9 +65,9 @@ class Gtzan(Dataset):
     def _entries(self, library: Library) -> Iterator[Entry]:
         known = published_split() if self.options.faults == "left_out" else library.files
         for id, files in library.files.items():
-            genre = id.partition(".")[0]
-            if self.options.genre in (genre, "all"):
-                yield Entry(id, {genre: files["audio"][0]}, unfit="" if id in known else _FAULTY)
+            genre, path = id.partition(".")[0], files["audio"][0]
+            if path and self.options.genre in (genre, "all"):
+                yield Entry(id, {genre: path}, unfit="" if id in known else _FAULTY)
 
 
 def _as_published(

@@ -8,7 +8,7 @@ NAME is mirdata's name of the corpus, below which its index names the files.
 import contextlib
 import importlib.util
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.records import Corpus
 from timbrebench.datasets.indexed.gaps import Gaps, with_reasons
+from timbrebench.datasets.indexed.index import Files, read_index
 
 _VERSIONS = ("default", "sample")  # whose index files are looked for, in this order
 
@@ -29,6 +30,7 @@ class Source:
     marker: str  # pattern of something that lies in its folder
     remotes: tuple[str, ...]  # of mirdata's downloads, those that hold what is read
     page: str
+    kinds: tuple[str, ...] = ()  # of file that every track has
 
     @property
     def hint(self) -> str:
@@ -40,35 +42,41 @@ class Source:
 
 @dataclass(frozen=True)
 class Library:
-    """The tracks of an index, and the folder that it speaks of."""
+    """The tracks of an index, and the folder that its paths are below."""
 
     home: Path
     index: Path
+    files: Files
     data: Any  # mirdata's Dataset
     gaps: Gaps = field(default_factory=Gaps)
 
     def listed(self, kinds: Iterable[str]) -> list[str]:
         """The paths that the index has of some kinds of file."""
+        return [*self.checksums(kinds)]
+
+    def checksums(self, kinds: Iterable[str]) -> dict[str, str]:
+        """Path → md5 of those kinds of file; '' where the index has none."""
         kinds = set(kinds)
-        return [
-            entry[0]
+        return {
+            entry[0]: entry[1] or ""
             for files in self.files.values()
             for kind, entry in files.items()
             if kind in kinds and entry[0]
-        ]
+        }
 
     def told(self, corpus: Corpus, kinds: Iterable[str]) -> Corpus:
         """The corpus that tells what of those kinds the archives did not give."""
         return with_reasons(corpus, self.gaps.reasons(self.listed(kinds), self.home))
 
-    @property
-    def files(self) -> Mapping[str, Mapping[str, tuple[str, str]]]:
-        """Track → kind of file → (path below ``home``, md5), as the index says."""
-        return self.data._index["tracks"]
-
     def track(self, id: str) -> Any:
         """mirdata's Track."""
-        return self.data.track(id)
+        try:
+            return self.data.track(id)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            raise BenchError(
+                f"{self.index}: mirdata reads no track from '{id}' "
+                f"({type(error).__name__}: {error})."
+            ) from None
 
 
 def home_of(source: Source, root: Path | None) -> Path | None:
@@ -95,17 +103,14 @@ def open_library(source: Source, root: Path | None, index: str | None) -> Librar
     if root is None or home is None or (missing := why_missing(source, root)):
         raise MissingData(missing if home else why_missing(source, root))
     data = dataset_of(source, home)
-    data.index_path = str(_index_path(source, root, index, data))
-    try:
-        tracks = data._index["tracks"]
-        if not all(isinstance(files, dict) for files in tracks.values()):
-            raise ValueError("a track has no files")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BenchError(
-            f"{data.index_path} cannot be read as an index of mirdata ({error}).",
-            hint=f"Run: bench data prepare {source.name}",
-        ) from None
-    return Library(home, Path(data.index_path), data, Gaps.of(root, source.name))
+    return library_in(source, home, root, _index_path(source, root, index, data), data)
+
+
+def library_in(source: Source, home: Path, root: Path, index: str | Path, data: Any) -> Library:
+    """The corpus in ``home`` by that index file, which is checked. ``data``: mirdata's Dataset."""
+    data.index_path = str(index)
+    files = read_index(Path(index), source.kinds, source.name)
+    return Library(home, Path(index), files, data, Gaps.of(root, source.name))
 
 
 def dataset_of(source: Source, home: Path, version: str = "default") -> Any:

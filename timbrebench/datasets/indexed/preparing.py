@@ -21,6 +21,7 @@ from timbrebench.datasets.indexed.library import (
     Source,
     dataset_of,
     home_of,
+    library_in,
     open_library,
     why_missing,
 )
@@ -59,8 +60,7 @@ def _prepare(
     remote = data._index_data.remote
     if not index and not _has_index(source, root):
         fetch(_as_remote(remote, _INDEX_LIMIT), root / "indexes", progress=progress)
-    library = Library(home, Path(index or root / "indexes" / remote.filename), data)
-    data.index_path = str(library.index)
+    library = library_in(source, home, root, index or root / "indexes" / remote.filename, data)
     wanted = [*library.listed(kinds), *also]
     broken = damaged_before(root, source)
     archives = [data.remotes[key] for key in source.remotes]
@@ -139,12 +139,7 @@ def damaged(
 
     Files that are another's are noted, so that the next ``prepare`` fetches them again.
     """
-    known = {
-        entry[0]: entry[1]
-        for files in library.files.values()
-        for kind, entry in files.items()
-        if kind in kinds and entry[0]
-    }
+    known = library.checksums(kinds)
     wrong, broken = {}, []
     for number, (name, md5) in enumerate(known.items(), 1):
         path = library.home / name
