@@ -44,12 +44,12 @@ def zipped(**members: bytes) -> bytes:
     return file.getvalue()
 
 
-def record(site: Any, content: bytes, **placed: Any) -> SimpleNamespace:
-    """An archive on the server, as mirdata describes its own."""
-    url = site.add("/files/some.zip", content, "application/zip")
+def record(site: Any, content: bytes, name: str = "some.zip", **placed: Any) -> SimpleNamespace:
+    """An archive, or a file, on the server, as mirdata describes its own."""
+    url = site.add(f"/files/{name}", content, "application/zip")
     checksum = hashlib.md5(content).hexdigest()
     given = {"destination_dir": None, "unpack_directories": None, **placed}
-    return SimpleNamespace(filename="some.zip", url=url, checksum=checksum, **given)
+    return SimpleNamespace(filename=name, url=url, checksum=checksum, **given)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,34 @@ def test_an_archive_is_unpacked_where_mirdata_looks(
     with using(QUICK):  # what is broken is fetched again
         unpack(["2008/a.wav"], [archive], tmp_path / "home", silent, {"2008/a.wav"})
     assert (tmp_path / "home/2008/a.wav").read_bytes() == b"sound"
+
+
+def test_for_a_file_that_is_there_by_itself_no_archive_is_fetched(site, tmp_path: Path) -> None:
+    both = {"a.wav": b"sound", "about.json": b"{}"}
+    archive = record(site, zipped(**both))
+    single = record(site, b"{}", "about.json")
+    home = tmp_path / "home"
+    with using(QUICK):
+        unpack(both, [archive, single], home, silent)
+        assert [path for path, _ in site.asked] == ["/files/some.zip"]  # which has both
+        (home / "about.json").unlink()
+        unpack(both, [archive, single], home, silent)
+    assert [path for path, _ in site.asked] == ["/files/some.zip", "/files/about.json"]
+    assert {p.name: p.read_bytes() for p in home.iterdir()} == both
+    (home / "about.json").unlink()
+    (tmp_path / "about.json").write_bytes(b"{}")
+    with using(Fetching(source=tmp_path)):
+        unpack(both, [archive, single], home, silent)
+    assert {p.name: p.read_bytes() for p in home.iterdir()} == both and len(site.asked) == 2
+    assert (tmp_path / "about.json").exists()
+
+
+def test_a_file_that_its_archive_lacks_is_fetched_by_itself(site, tmp_path: Path) -> None:
+    wanted = ["a.wav", "about.json"]
+    remotes = [record(site, zipped(**{"a.wav": b"x"})), record(site, b"{}", "about.json")]
+    with using(QUICK):
+        unpack(wanted, remotes, tmp_path, silent)
+    assert {p.name for p in tmp_path.iterdir()} == set(wanted)
 
 
 @pytest.mark.parametrize("said", [True, False])

@@ -8,6 +8,7 @@ import pretty_midi
 import pytest
 
 from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.fetching import Fetching, using
 from timbrebench.core.notes import notes_of
 from timbrebench.datasets.maestro import METADATA, Maestro, Options
 from timbrebench.testing import check_dataset
@@ -47,6 +48,14 @@ def test_the_split_is_the_published_one(root: Path) -> None:
     assert found == {"2008/a": "train", "2008/b": "valid", "2009/c": "test", "2009/d": "train"}
     assert corpus.notes["split"] == f"as published ({METADATA})"
     assert len(notes_of(corpus, "2008/a", "piano") or ()) == 4
+
+
+def test_the_metadata_is_fetched_by_itself(root: Path, tmp_path: Path) -> None:
+    """At nobody's address, so that what is asked for first is told."""
+    (root / "maestro" / METADATA).unlink()
+    nobody = Fetching(mirror="http://127.0.0.1:9", tries=1, timeout=1)
+    with using(nobody), pytest.raises(BenchError, match=rf"^{METADATA}: "):
+        Maestro(Options(), root).prepare(silent)
 
 
 def test_without_the_metadata_hashes_split_and_say_so(root: Path) -> None:

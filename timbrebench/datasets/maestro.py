@@ -37,7 +37,7 @@ SOURCE = Source(
     name="maestro",
     mirdata="maestro",
     marker="20[01][0-9]",
-    remotes=("all",),
+    remotes=("all", "metadata"),
     page=PAGE,
     kinds=_KINDS,
 )

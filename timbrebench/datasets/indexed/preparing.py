@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import shutil
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
@@ -13,7 +14,7 @@ from timbrebench.core.archives import extract
 from timbrebench.core.errors import BenchError
 from timbrebench.core.fetched import let_go
 from timbrebench.core.fetching import Remote, fetch
-from timbrebench.core.files import read_json, write_json
+from timbrebench.core.files import atomic_path, read_json, write_json
 from timbrebench.core.interfaces import Progress
 from timbrebench.datasets.indexed.gaps import ABSENT, Gaps
 from timbrebench.datasets.indexed.library import (
@@ -26,6 +27,7 @@ from timbrebench.datasets.indexed.library import (
     why_missing,
 )
 
+_PACKED = (".zip", ".gz", ".tar", ".bz2")
 _INDEX_LIMIT = 64 << 20  # bytes
 
 
@@ -92,13 +94,16 @@ def unpack(
 ) -> None:
     """Fetches archives (records of mirdata) until all wanted files lie below ``home`` that were
     not there, or are broken. What an archive did not give is among the gaps, and is not looked for
-    in it again.
+    in it again. For what can be fetched by itself alone no archive is.
 
     An archive that was downloaded here goes when its files are out.
     """
     gaps = gaps or Gaps()
     lacking = {_key(n): n for n in wanted if n in broken or not (home / n).is_file()}
-    for archive in archives:
+    alone_there = {_key(_placed(a.filename, a)): a for a in archives if _is_single(a)}
+    for archive in (a for a in archives if not _is_single(a)):
+        if lacking.keys() <= alone_there.keys():
+            break  # no need of an archive
         hoped = {k: n for k, n in lacking.items() if n not in gaps.of_archive(archive)}
         if not hoped:
             continue
@@ -108,6 +113,21 @@ def unpack(
         gaps.note(archive, {n: told.get(n, ABSENT) for n in hoped.values() if n not in found})
         lacking = {key: name for key, name in lacking.items() if name not in found}
         let_go(path)
+    for key in lacking.keys() & alone_there.keys():
+        _fetch_single(alone_there[key], home / lacking[key], progress)
+
+
+def _is_single(record: Any) -> bool:
+    """Whether a download is a file itself, as mirdata tells it from an archive."""
+    return not any(part in PurePosixPath(record.filename).suffix for part in _PACKED)
+
+
+def _fetch_single(record: Any, target: Path, progress: Progress) -> None:
+    """To where it belongs; a file that --from gives is copied."""
+    path = fetch(_as_remote(record), target.parent, progress=progress)
+    if path != target:
+        with atomic_path(target) as temporary:
+            shutil.copyfile(path, temporary)
 
 
 def _name(archive: Any, lacking: Mapping[str, str], member: str) -> str | None:
