@@ -94,7 +94,8 @@ def test_prepared_verified_damaged_mended_and_listed(bench: Bench, server: Fault
     assert f"Mend it: {mend}" in out
     bench(*mend.split()[2:4], *mend.split()[-2:])
     assert left(bench.root) == places(stems="15")
-    assert "tiny is whole." in bench("verify", "tiny")[0]
+    told = "tiny: nothing is wrong; each file has the size and SHA-256 that prepare wrote down."
+    assert told in bench("verify", "tiny")[0]
     [after] = [r for r in json.loads(bench("list", "--json")[0]) if r["name"] == "tiny"]
     assert (after["licence"], after["citation"]) == ("CC0", "nobody")
     assert after["state"] == "there" and after["there"].startswith("8 files, ")

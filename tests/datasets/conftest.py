@@ -40,6 +40,7 @@ class Site:
         self.redirects: dict[str, str] = {}
         self.asked: list[tuple[str, str]] = []  # (path, Range)
         self.sent: dict[str, int] = {}  # bytes by path
+        self.tells_length = True  # when it is asked for the head alone
         self.pause = 0.0  # seconds before each 16 KiB
         # path → another version, once half of the first was sent to who asked for it the second
         # time (the first time yt-dlp looks what it is)
@@ -65,6 +66,12 @@ def serving(host: str = "127.0.0.1") -> Iterator[Site]:
 
         def log_message(self, *arguments: object) -> None:
             pass
+
+        def do_HEAD(self) -> None:
+            self.send_response(200 if self.path in site.files else 404)
+            if self.path in site.files and site.tells_length:
+                self.send_header("Content-Length", str(len(site.files[self.path][1])))
+            self.end_headers()
 
         def do_GET(self) -> None:
             asked = self.headers.get("Range", "")

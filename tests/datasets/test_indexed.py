@@ -23,6 +23,7 @@ from timbrebench.cli import main
 from timbrebench.core.alone import alone
 from timbrebench.core.errors import BenchError
 from timbrebench.core.fetching import Fetching, fetch, using
+from timbrebench.core.interfaces import Needs
 from timbrebench.core.registry import registry
 from timbrebench.datasets.gtzan.dataset import Gtzan
 from timbrebench.datasets.gtzan.faults import published_split
@@ -172,6 +173,29 @@ def test_what_an_archive_does_not_give_is_told_and_not_fetched_again(
         assert f"left out: {gone}: its archive does not have it\n" in told.err
         assert len(site.asked) == 1
     assert not list(tmp_path.rglob("some.zip*"))
+
+
+def test_what_will_be_downloaded_is_asked_of_the_server(
+    site, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = gtzan_index(tmp_path, "classical.00000")
+    content = zipped(**{"genres/classical/classical.00000.wav": b"sound"})
+    archive = record(site, content, destination_dir="gtzan_genre")
+    monkeypatch.setitem(gtzan_genre.REMOTES, "all", archive)
+    dataset, home = Gtzan(Options(), tmp_path), tmp_path / "gtzan_genre"
+    assert dataset.needs() == Needs(len(content))
+    (home / "some.zip.part").write_bytes(content[:30])
+    assert dataset.needs() == Needs(len(content) - 30)
+    (home / "some.zip.part").unlink()
+    site.tells_length = False
+    assert dataset.needs() == Needs(0, None, "of some.zip the size is not known")
+    (tmp_path / "some.zip").write_bytes(content)
+    with using(Fetching(source=tmp_path)):
+        assert dataset.needs() == Needs(0)
+    (home / names[0]).parent.mkdir(parents=True)
+    (home / names[0]).write_bytes(b"sound")
+    assert dataset.needs() == Needs(0)
+    assert Gtzan(Options(), None).needs() == Needs()
 
 
 def test_prepare_fetches_nothing_that_is_there(shelf, tmp_path: Path) -> None:

@@ -91,6 +91,11 @@ def test_other_instruments_play_its_midi(root: Path, tmp_path: Path) -> None:
     times = {p: p.stat().st_mtime_ns for p in files}
     dataset.prepare(silent)
     assert {p: p.stat().st_mtime_ns for p in files} == times
+    before = dataset.verify(silent)
+    assert {file: why for file, why in before.items() if "harp" in file} == {}
+    harp = corpus.track("2008/a").stems["harp"]
+    harp.write_bytes(harp.read_bytes()[:1000])
+    assert set(dataset.verify(silent)) == {*before, str(harp)}
 
 
 def test_a_render_is_in_time_with_the_recording(root: Path) -> None:

@@ -3,12 +3,14 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pretty_midi
 import pytest
 
 from timbrebench.benchmarks.environment import describe_corpus
+from timbrebench.cli import main
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.files import read_json, write_json
 from timbrebench.core.notes import notes_of
@@ -145,6 +147,19 @@ def test_a_folder_without_usable_files_says_why(tmp_path: Path, cache: Path) -> 
 def test_what_decides_the_sound_decides_the_fingerprint(folder: Path) -> None:
     changes = ({}, {"rate": 22050}, {"seconds": 1.0}, {"instruments": "harp"})
     assert len({dataset(folder, **c).corpus().fingerprint for c in changes}) == len(changes)
+
+
+def test_verify_opens_what_was_made(folder: Path, cache: Path, capsys: Any) -> None:
+    words = ["data", "verify", "midi", "-o", f"midi.folder={folder}", "-o", "midi.instruments=harp"]
+    made = dataset(folder, instruments="harp")
+    made.prepare(silent)
+    assert main(words) == 0
+    told = "each file is there and opens as audio; no checksum of it is known."
+    assert capsys.readouterr().out == f"midi: nothing is wrong; {told}\n"
+    path = made.corpus().tracks[0].stems["harp"]
+    path.write_bytes(path.read_bytes()[:1000])
+    assert main(words) == 1
+    assert capsys.readouterr().out.startswith(f"{path}: ")
 
 
 def test_pieces_are_cut(folder: Path) -> None:

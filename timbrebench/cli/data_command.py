@@ -199,10 +199,11 @@ def _tell_needs(name: str, needs: "Needs", root: Path | None, yes: bool) -> None
     """What it will take; on a terminal a large download is asked for."""
     import sys
 
-    if not needs.download and not needs.disk:
+    if not needs.download and not needs.disk and not needs.unknown:
         return
     words = [f"{bytes_text(needs.download)} to download"] if needs.download else []
     words += [f"at most {bytes_text(needs.disk)} of disk in {root}"] if needs.disk else []
+    words += [needs.unknown] if needs.unknown else []
     click.echo(f"{name}: {', '.join(words)}.", err=True)
     large = (needs.download or 0) >= _ASKS_FROM
     if large and not yes and sys.stdin.isatty() and sys.stderr.isatty():
@@ -223,26 +224,29 @@ def _config(name: str, data_root: str | None, options: tuple[str, ...]) -> RunCo
 @options_option
 @json_option
 def verify(name: str, data_root: str | None, as_json: bool, **given: Any) -> int:
-    """Check files against the checksums that were written down when they were prepared.
+    """Check files against their checksums, or that they open where none are known.
 
-    Names each that is damaged or missing, and the command that mends it. Exit 1 if there is one.
+    Names each that is damaged or missing, and the command that mends it; or says what was checked.
+    Exit 1 if something is wrong.
     """
     from timbrebench.core.weights import KNOWN
 
     if name in KNOWN:
         wrong, mend = _wrong_weights(name), KNOWN[name].command
+        checked = "it has the published sha256"
     else:
         _refuse_unknown(name)
         dataset = _open(name, data_root, **given)
         with bar(f"verify {name}", lines=True) as progress:
             wrong, mend = dict(dataset.verify(progress)), _mend(name, dataset)
+        checked = dataset.checked()
     rows = [{"file": file, "wrong": reason, "mend": mend} for file, reason in wrong.items()]
     if as_json:
         print_json(rows)
         return 1 if rows else 0
     for file, reason in wrong.items():
         click.echo(f"{file}: {reason}")
-    click.echo(f"Mend it: {mend}" if wrong else f"{name} is whole.")
+    click.echo(f"Mend it: {mend}" if wrong else f"{name}: nothing is wrong; {checked}.")
     return 1 if rows else 0
 
 

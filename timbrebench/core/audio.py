@@ -82,6 +82,17 @@ def probe_all(
     return usable, left_out
 
 
+def unusable(path: Path) -> str:
+    """Why a file cannot be used, by its header and last frame; '' if nothing is against it."""
+    if not path.is_file():
+        return "it is not there"
+    try:
+        probe(path)
+    except BadAudio as error:
+        return error.reason
+    return ""
+
+
 def write(path: Path | str, samples: np.ndarray, rate: int) -> float:
     """Writes mono [n] or [n, channels] samples as 16-bit FLAC or WAV (by suffix), atomically.
 

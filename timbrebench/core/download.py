@@ -29,6 +29,7 @@ from timbrebench.core.units import bytes_text
 
 SCHEMES = ("http", "https")
 _BLOCK = 1 << 18  # bytes
+_PATIENCE = 10.0  # seconds, of a question that may stay without an answer
 _STEP = 1 << 20  # bytes; a try that brings as much, or a hundredth of the file, was not in vain
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)  # answers that may be another the next time
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
@@ -72,6 +73,19 @@ def download(url: str, part: Path, remote: Remote, how: Fetching, progress: Prog
                 progress(f"{remote.name}: {failure}; again in {pause:.0f} s", held.share)
                 time.sleep(pause)
                 wait *= 2
+
+
+def length(url: str, remote: Remote, how: Fetching) -> int | None:
+    """Bytes that the server says the file has; None where it does not say. Asked once."""
+    if urlsplit(url).scheme not in SCHEMES:
+        return None
+    headers = {"User-Agent": f"timbrebench/{__version__}"}
+    try:
+        request = urllib.request.Request(url, headers=headers, method="HEAD")
+        with _opener(remote, how).open(request, timeout=min(how.timeout, _PATIENCE)) as answer:
+            return int(answer.headers["Content-Length"])
+    except (OSError, http.client.HTTPException, ValueError, TypeError, Unfetched):
+        return None
 
 
 # ---------------------------------------------------------------------------- one try

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -133,6 +133,21 @@ def to_fetch(remote: Remote, folder: Path) -> int:
         return 0
     part = part_of(path)
     return size - min(size, part.stat().st_size if part.exists() else 0)
+
+
+def sized(remote: Remote, folder: Path) -> Remote:
+    """The remote with its size, for which the server is asked where nobody published it and the
+    file is neither given nor there. Its size may stay unknown."""
+    from timbrebench.core.download import length
+
+    how = current()
+    given = how.source / remote.name if how.source else folder / remote.name
+    for path in (given, folder / remote.name):
+        if remote.size is None and path.is_file():
+            return replace(remote, size=path.stat().st_size)
+    urls = _addresses(remote, how) if remote.size is None else []
+    found = next((size for url in urls if (size := length(url, remote, how)) is not None), None)
+    return replace(remote, size=found) if found else remote
 
 
 def check_space(folder: Path, needed: int, what: str) -> None:

@@ -276,6 +276,7 @@ class Needs:
 
     download: int | None = None
     disk: int | None = None  # at the most, at one time, downloads included
+    unknown: str = ""  # what of it is not known, in words
 
 
 class Dataset(ABC):
@@ -307,13 +308,23 @@ class Dataset(ABC):
     def verify(self, progress: Progress) -> Mapping[str, str]:
         """File → what is wrong with it, for the files that :meth:`prepare` or the user put there.
 
-        As it stands here: what the index names and is not there, and what it left out. To be
-        overridden where more is known (``core.inventory`` keeps checksums).
+        As it stands here: what the index names and is not there or no audio, and what it left out.
+        To be overridden where more is known (``core.inventory`` keeps checksums), together with
+        :meth:`checked`.
         """
-        corpus = self.corpus()
-        files = {path for track in corpus.tracks for path in track.stems.values()}
-        absent = {str(path): "it is not there" for path in sorted(files) if not path.is_file()}
-        return {**absent, **corpus.notes.get("left_out", {})}
+        from timbrebench.core.audio import unusable
+
+        corpus, wrong = self.corpus(), {}
+        files = sorted({path for track in corpus.tracks for path in track.stems.values()})
+        for number, path in enumerate(files, 1):
+            if reason := unusable(path):
+                wrong[str(path)] = reason
+            progress("checking files", number / len(files))
+        return {**wrong, **corpus.notes.get("left_out", {})}
+
+    def checked(self) -> str:
+        """What :meth:`verify` found of every file where it found nothing wrong, in words."""
+        return "each file is there and opens as audio; no checksum of it is known"
 
     @abstractmethod
     def corpus(self) -> Corpus:

@@ -14,7 +14,7 @@ URL          https://zenodo.org/records/3371780
 
 from collections.abc import Iterator, Mapping
 
-from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus
 from timbrebench.datasets.indexed.corpus import Entry, by_unit, generation, index_corpus
 from timbrebench.datasets.indexed.guitarset_options import LICENCE, PAGE, Options
@@ -34,6 +34,11 @@ class GuitarSet(Dataset):
     def missing(self) -> str:
         return why_missing(self._source, self.root)
 
+    def needs(self) -> Needs:
+        from timbrebench.datasets.indexed.preparing import needs
+
+        return needs(self._source, self.root, self.options.index, [self._kind])
+
     def prepare(self, progress: Progress) -> None:
         from timbrebench.datasets.indexed.preparing import prepare
 
@@ -43,6 +48,9 @@ class GuitarSet(Dataset):
         from timbrebench.datasets.indexed.preparing import damaged
 
         return damaged(self._source, self.root, self._library(), [self._kind], progress)
+
+    def checked(self) -> str:
+        return self._library().checked([self._kind])
 
     def corpus(self) -> Corpus:
         library = self._library()

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.files import cache_root, digest, sha256_of
-from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.indexed.corpus import Entry, generation, index_corpus
 from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
@@ -53,6 +53,13 @@ class Maestro(Dataset):
     def missing(self) -> str:
         return why_missing(SOURCE, self.root) or self._unrendered()
 
+    def needs(self) -> Needs:
+        from timbrebench.datasets.indexed.preparing import needs
+
+        if not self.options.fetch:
+            return Needs()
+        return needs(SOURCE, self.root, self.options.index, _KINDS, [METADATA])
+
     def prepare(self, progress: Progress) -> None:
         from timbrebench.datasets.indexed.preparing import prepare
 
@@ -63,7 +70,27 @@ class Maestro(Dataset):
     def verify(self, progress: Progress) -> Mapping[str, str]:
         from timbrebench.datasets.indexed.preparing import damaged
 
-        return damaged(SOURCE, self.root, self._library(), _KINDS, progress)
+        wrong = damaged(SOURCE, self.root, self._library(), _KINDS, progress)
+        return {**wrong, **self._wrong_renders(progress)}
+
+    def _wrong_renders(self, progress: Progress) -> dict[str, str]:
+        """Renders of what is there, of which no checksums are kept."""
+        from timbrebench.core.audio import unusable
+
+        wrong: dict[str, str] = {}
+        try:
+            performances = self._performances(self._recorded()).values() if self._programs else ()
+        except MissingData:  # the recordings are told already
+            return wrong
+        for number, played in enumerate(performances, 1):
+            stems = () if "unfit" in played.facts() else played.stems.values()
+            wrong |= {str(path): why for path in stems if (why := unusable(path))}
+            progress("checking renders", number / len(performances))
+        return wrong
+
+    def checked(self) -> str:
+        renders = "; each render is there and opens as audio" if self._programs else ""
+        return self._library().checked(_KINDS) + renders
 
     def corpus(self) -> Corpus:
         corpus = self._recorded()

@@ -16,7 +16,7 @@ URL          https://zenodo.org/records/4301737
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.indexed.corpus import Entry, by_unit, generation, index_corpus
 from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
@@ -47,6 +47,11 @@ class Saraga(Dataset):
     def missing(self) -> str:
         return why_missing(SOURCE, self.root)
 
+    def needs(self) -> Needs:
+        from timbrebench.datasets.indexed.preparing import needs
+
+        return needs(SOURCE, self.root, self.options.index, list(self._kinds.values()))
+
     def prepare(self, progress: Progress) -> None:
         from timbrebench.datasets.indexed.preparing import prepare
 
@@ -56,6 +61,9 @@ class Saraga(Dataset):
         from timbrebench.datasets.indexed.preparing import damaged
 
         return damaged(SOURCE, self.root, self._library(), list(self._kinds.values()), progress)
+
+    def checked(self) -> str:
+        return self._library().checked(self._kinds.values())
 
     def corpus(self) -> Corpus:
         library = self._library()

@@ -78,6 +78,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._serve(server.files[name], fault)
 
+    def do_HEAD(self) -> None:
+        """The length, of a file without a fault; what was ``asked`` does not count it."""
+        server, name = self.server, self.path.rpartition("/")[2]
+        if name not in server.files or server.always.status:
+            self._answer(server.always.status or 404, {"Content-Length": "0"})
+            return
+        self._answer(200, {"Content-Length": str(len(server.files[name]))})
+
     def _serve(self, content: bytes, fault: Fault) -> None:
         tag = f'"{hashlib.md5(content).hexdigest()}"'
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))

@@ -15,7 +15,7 @@ URL          http://opihi.cs.uvic.ca/sound/genres.tar.gz
 from collections.abc import Iterator, Mapping
 from itertools import permutations
 
-from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.gtzan.faults import published_split
 from timbrebench.datasets.gtzan.options import LICENCE, PAGE, Options
@@ -42,6 +42,11 @@ class Gtzan(Dataset):
     def missing(self) -> str:
         return why_missing(SOURCE, self.root)
 
+    def needs(self) -> Needs:
+        from timbrebench.datasets.indexed.preparing import needs
+
+        return needs(SOURCE, self.root, self.options.index, _KINDS)
+
     def prepare(self, progress: Progress) -> None:
         from timbrebench.datasets.indexed.preparing import prepare
 
@@ -51,6 +56,9 @@ class Gtzan(Dataset):
         from timbrebench.datasets.indexed.preparing import damaged
 
         return damaged(SOURCE, self.root, self._library(), _KINDS, progress)
+
+    def checked(self) -> str:
+        return self._library().checked(_KINDS)
 
     def corpus(self) -> Corpus:
         library = self._library()

@@ -68,6 +68,13 @@ class Library:
         """The corpus that tells what of those kinds the archives did not give."""
         return with_reasons(corpus, self.gaps.reasons(self.listed(kinds), self.home))
 
+    def checked(self, kinds: Iterable[str]) -> str:
+        """What holding files of those kinds against the index says of them."""
+        sums = self.checksums(kinds).values()
+        unknown = sum(not md5 for md5 in sums)
+        rest = f"; of {unknown} it names none" if unknown else ""
+        return f"each of {len(sums)} files has the MD5 that the index names{rest}"
+
     def track(self, id: str) -> Any:
         """mirdata's Track."""
         try:

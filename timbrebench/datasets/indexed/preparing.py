@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import shutil
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,9 +13,9 @@ from timbrebench.core.alone import alone
 from timbrebench.core.archives import extract
 from timbrebench.core.errors import BenchError
 from timbrebench.core.fetched import let_go
-from timbrebench.core.fetching import Remote, fetch
+from timbrebench.core.fetching import Remote, fetch, sized, to_fetch
 from timbrebench.core.files import atomic_path, read_json, write_json
-from timbrebench.core.interfaces import Progress
+from timbrebench.core.interfaces import Needs, Progress
 from timbrebench.datasets.indexed.gaps import ABSENT, Gaps
 from timbrebench.datasets.indexed.library import (
     Library,
@@ -70,6 +70,55 @@ def _prepare(
     _note(root, source).unlink(missing_ok=True)
 
 
+def needs(
+    source: Source,
+    root: Path | None,
+    index: str | None,
+    kinds: Sequence[str],
+    also: Sequence[str] = (),
+) -> Needs:
+    """What :func:`prepare` will download, as the server says: mirdata names no sizes. How much disk
+    the files take is not known before."""
+    if root is None or "pip install" in why_missing(source, root):
+        return Needs()
+    home = home_of(source, root) or root / source.mirdata
+    data = dataset_of(source, home)
+    archives = [data.remotes[key] for key in source.remotes]
+    try:
+        library = open_library(source, root, index)
+    except BenchError:  # what is lacking is not known before the index is there
+        wanted = [record for record in archives if not _is_single(record)]
+    else:
+        names = [*library.listed(kinds), *also]
+        lacking = _lacking(names, home, damaged_before(root, source))
+        wanted = [*_asked(lacking, archives, library.gaps)]
+    remotes = [sized(_as_remote(record), home) for record in wanted]
+    unknown = [remote.name for remote in remotes if remote.size is None]
+    told = f"of {', '.join(unknown)} the size is not known" if unknown else ""
+    return Needs(sum(to_fetch(remote, home) for remote in remotes), unknown=told)
+
+
+def _lacking(wanted: Iterable[str], home: Path, broken: Collection[str]) -> dict[str, str]:
+    """Key → name of what is not there, or is broken."""
+    return {_key(n): n for n in wanted if n in broken or not (home / n).is_file()}
+
+
+def _singles(records: Iterable[Any]) -> dict[str, Any]:
+    """Key of a file → the download that is that file."""
+    return {_key(_placed(r.filename, r)): r for r in records if _is_single(r)}
+
+
+def _asked(lacking: Mapping[str, str], records: Sequence[Any], gaps: Gaps) -> Iterator[Any]:
+    """The downloads that may give what is lacking, before any of them is looked into."""
+    singles = _singles(records)
+    if lacking.keys() <= singles.keys():
+        yield from (singles[key] for key in lacking)
+        return
+    for record in (r for r in records if not _is_single(r)):
+        if any(name not in gaps.of_archive(record) for name in lacking.values()):
+            yield record
+
+
 def _check_installed(source: Source, root: Path) -> None:
     missing = why_missing(source, root)
     if "pip install" in missing:
@@ -99,10 +148,9 @@ def unpack(
     An archive that was downloaded here goes when its files are out.
     """
     gaps = gaps or Gaps()
-    lacking = {_key(n): n for n in wanted if n in broken or not (home / n).is_file()}
-    alone_there = {_key(_placed(a.filename, a)): a for a in archives if _is_single(a)}
+    lacking, singles = _lacking(wanted, home, broken), _singles(archives)
     for archive in (a for a in archives if not _is_single(a)):
-        if lacking.keys() <= alone_there.keys():
+        if lacking.keys() <= singles.keys():
             break  # no need of an archive
         hoped = {k: n for k, n in lacking.items() if n not in gaps.of_archive(archive)}
         if not hoped:
@@ -113,8 +161,8 @@ def unpack(
         gaps.note(archive, {n: told.get(n, ABSENT) for n in hoped.values() if n not in found})
         lacking = {key: name for key, name in lacking.items() if name not in found}
         let_go(path)
-    for key in lacking.keys() & alone_there.keys():
-        _fetch_single(alone_there[key], home / lacking[key], progress)
+    for key in lacking.keys() & singles.keys():
+        _fetch_single(singles[key], home / lacking[key], progress)
 
 
 def _is_single(record: Any) -> bool:

@@ -104,6 +104,11 @@ class StarNet(Dataset):
             return super().verify(progress)
         return getting.verify(progress)
 
+    def checked(self) -> str:
+        if not self._getting().inventory.files:
+            return super().checked()
+        return "each file has the size and SHA-256 that prepare wrote down"
+
     def corpus(self) -> Corpus:
         from timbrebench.core.audio import probe_all
         from timbrebench.core.fingerprint import seal

@@ -22,7 +22,7 @@ from typing import Any
 from timbrebench.core.alone import alone
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.files import cache_root, read_json, sha256_of, write_json
-from timbrebench.core.interfaces import Dataset, Progress
+from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.youtube.hosts import EVERYWHERE
 from timbrebench.datasets.youtube.keeping import Keeper, NotKept
@@ -46,6 +46,10 @@ class YouTube(Dataset):
         except BenchError as error:
             return str(error)
         return ""
+
+    def needs(self) -> Needs:
+        most = f"at most {self.options.max_mib} MiB for each row of the list"
+        return Needs(unknown=f"{most} that is not kept yet; how much is not known beforehand")
 
     def prepare(self, progress: Progress) -> None:
         csv = self._csv
@@ -154,6 +158,9 @@ class YouTube(Dataset):
                 wrong[str(path)] = "it was changed (another sha256)"
             progress("checking recordings", number / len(recordings))
         return wrong
+
+    def checked(self) -> str:
+        return "each file has the SHA-256 that prepare wrote down"
 
     def again(self) -> tuple[str, ...]:
         return ("-o", f"youtube.csv={self.options.csv}") if self.options.csv else ()
