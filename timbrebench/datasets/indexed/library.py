@@ -110,7 +110,7 @@ def open_library(source: Source, root: Path | None, index: str | None) -> Librar
     if root is None or home is None or (missing := why_missing(source, root)):
         raise MissingData(missing if home else why_missing(source, root))
     data = dataset_of(source, home)
-    return library_in(source, home, root, _index_path(source, root, index, data), data)
+    return library_in(source, home, root, index_path(source, root, index, data), data)
 
 
 def library_in(source: Source, home: Path, root: Path, index: str | Path, data: Any) -> Library:
@@ -139,7 +139,7 @@ def _unlogged() -> Iterator[None]:
         logging.root.removeHandler(silent)
 
 
-def _index_path(source: Source, root: Path, given: str | None, data: Any) -> Path:
+def index_path(source: Source, root: Path, given: str | None, data: Any) -> Path:
     """The index file: the one named, that of ROOT/indexes, or mirdata's own."""
     if given:
         if not Path(given).is_file():

@@ -17,13 +17,14 @@ from timbrebench.core.fetching import Remote, fetch, sized, to_fetch
 from timbrebench.core.files import atomic_path, read_json, write_json
 from timbrebench.core.interfaces import Needs, Progress
 from timbrebench.datasets.indexed.gaps import ABSENT, Gaps
+from timbrebench.datasets.indexed.index import read_index
 from timbrebench.datasets.indexed.library import (
     Library,
     Source,
     dataset_of,
     home_of,
+    index_path,
     library_in,
-    open_library,
     why_missing,
 )
 
@@ -60,9 +61,9 @@ def _prepare(
     home = home_of(source, root) or root / source.mirdata
     data = dataset_of(source, home)
     remote = data._index_data.remote
-    if not index and not _has_index(source, root):
+    if not index and not _has_index(source, root, data):
         fetch(_as_remote(remote, _INDEX_LIMIT), root / "indexes", progress=progress)
-    library = library_in(source, home, root, index or root / "indexes" / remote.filename, data)
+    library = library_in(source, home, root, index_path(source, root, index, data), data)
     wanted = [*library.listed(kinds), *also]
     broken = damaged_before(root, source)
     archives = [data.remotes[key] for key in source.remotes]
@@ -84,11 +85,10 @@ def needs(
     home = home_of(source, root) or root / source.mirdata
     data = dataset_of(source, home)
     archives = [data.remotes[key] for key in source.remotes]
-    try:
-        library = open_library(source, root, index)
-    except BenchError:  # what is lacking is not known before the index is there
+    if not index and not _has_index(source, root, data):  # what is lacking is not known before
         wanted = [record for record in archives if not _is_single(record)]
     else:
+        library = library_in(source, home, root, index_path(source, root, index, data), data)
         names = [*library.listed(kinds), *also]
         lacking = _lacking(names, home, damaged_before(root, source))
         wanted = [*_asked(lacking, archives, library.gaps)]
@@ -125,9 +125,10 @@ def _check_installed(source: Source, root: Path) -> None:
         raise BenchError(missing)
 
 
-def _has_index(source: Source, root: Path) -> bool:
+def _has_index(source: Source, root: Path, data: Any) -> bool:
+    """Whether there is an index that can be read."""
     try:
-        open_library(source, root, None)
+        read_index(index_path(source, root, None, data), source.kinds, source.name)
     except BenchError:
         return False
     return True

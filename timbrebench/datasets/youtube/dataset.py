@@ -48,6 +48,8 @@ class YouTube(Dataset):
         return ""
 
     def needs(self) -> Needs:
+        if self._csv is None:
+            return Needs()
         most = f"at most {self.options.max_mib} MiB for each row of the list"
         return Needs(unknown=f"{most} that is not kept yet; how much is not known beforehand")
 
