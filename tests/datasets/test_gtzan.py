@@ -11,7 +11,7 @@ from timbrebench.core.records import Corpus
 from timbrebench.datasets.gtzan.dataset import SOURCE, Gtzan
 from timbrebench.datasets.gtzan.faults import published_split
 from timbrebench.datasets.gtzan.options import GENRES, Options
-from timbrebench.datasets.indexed.preparing import damaged_before
+from timbrebench.datasets.indexed.checking import damaged_before
 from timbrebench.testing import check_dataset
 
 INDEX = "gtzan_genre_index_1.0.json"

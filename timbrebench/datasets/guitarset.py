@@ -45,7 +45,7 @@ class GuitarSet(Dataset):
         prepare(self._source, self.root, self.options.index, [self._kind], progress)
 
     def verify(self, progress: Progress) -> Mapping[str, str]:
-        from timbrebench.datasets.indexed.preparing import damaged
+        from timbrebench.datasets.indexed.checking import damaged
 
         return damaged(self._source, self.root, self._library(), [self._kind], progress)
 

@@ -68,7 +68,7 @@ class Maestro(Dataset):
         perform_all(list(self._performances(self._recorded()).values()), progress)
 
     def verify(self, progress: Progress) -> Mapping[str, str]:
-        from timbrebench.datasets.indexed.preparing import damaged
+        from timbrebench.datasets.indexed.checking import damaged
 
         wrong = damaged(SOURCE, self.root, self._library(), _KINDS, progress)
         return {**wrong, **self._wrong_renders(progress)}

@@ -58,7 +58,7 @@ class Saraga(Dataset):
         prepare(SOURCE, self.root, self.options.index, list(self._kinds.values()), progress)
 
     def verify(self, progress: Progress) -> Mapping[str, str]:
-        from timbrebench.datasets.indexed.preparing import damaged
+        from timbrebench.datasets.indexed.checking import damaged
 
         return damaged(SOURCE, self.root, self._library(), list(self._kinds.values()), progress)
 

@@ -53,7 +53,7 @@ class Gtzan(Dataset):
         prepare(SOURCE, self.root, self.options.index, _KINDS, progress)
 
     def verify(self, progress: Progress) -> Mapping[str, str]:
-        from timbrebench.datasets.indexed.preparing import damaged
+        from timbrebench.datasets.indexed.checking import damaged
 
         return damaged(SOURCE, self.root, self._library(), _KINDS, progress)
 

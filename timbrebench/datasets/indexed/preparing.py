@@ -1,7 +1,5 @@
 """Fetching what mirdata names: the index, then the archives with the files that it lists."""
 
-import contextlib
-import hashlib
 import shutil
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,12 +12,12 @@ from timbrebench.core.archives import extract
 from timbrebench.core.errors import BenchError
 from timbrebench.core.fetched import let_go
 from timbrebench.core.fetching import Remote, fetch, sized, to_fetch
-from timbrebench.core.files import atomic_path, read_json, write_json
+from timbrebench.core.files import atomic_path
 from timbrebench.core.interfaces import Needs, Progress
+from timbrebench.datasets.indexed.checking import damaged_before, forget_damaged
 from timbrebench.datasets.indexed.gaps import ABSENT, Gaps
 from timbrebench.datasets.indexed.index import read_index
 from timbrebench.datasets.indexed.library import (
-    Library,
     Source,
     dataset_of,
     home_of,
@@ -68,7 +66,7 @@ def _prepare(
     broken = damaged_before(root, source)
     archives = [data.remotes[key] for key in source.remotes]
     unpack(wanted, archives, home, progress, broken, Gaps.of(root, source.name))
-    _note(root, source).unlink(missing_ok=True)
+    forget_damaged(root, source)
 
 
 def needs(
@@ -199,43 +197,3 @@ def _key(name: str) -> str:
 def _as_remote(record: Any, limit: int = 200 << 30) -> Remote:
     checksum = f"md5:{record.checksum}" if record.checksum else ""
     return Remote(record.filename, record.url, checksum=checksum, limit=limit)
-
-
-def damaged(
-    source: Source, root: Path | None, library: Library, kinds: Sequence[str], progress: Progress
-) -> Mapping[str, str]:
-    """File below the library's home → what is wrong with it, by the MD5 that the index has.
-
-    Files that are another's are noted, so that the next ``prepare`` fetches them again.
-    """
-    known = library.checksums(kinds)
-    wrong, broken = {}, []
-    for number, (name, md5) in enumerate(known.items(), 1):
-        path = library.home / name
-        if not path.is_file():
-            wrong[name] = "it is not there"
-        elif md5 and _md5(path) != md5:
-            wrong[name] = "it is another file than the index says (another md5)"
-            broken.append(name)
-        progress("checking files", number / len(known))
-    if root is not None and broken:
-        with contextlib.suppress(OSError):  # a folder that cannot be written is not mended either
-            write_json(_note(root, source), broken)
-    return wrong
-
-
-def damaged_before(root: Path, source: Source) -> set[str]:
-    """What :func:`damaged` noted."""
-    try:
-        return set(map(str, read_json(_note(root, source))))
-    except (OSError, ValueError, TypeError):
-        return set()
-
-
-def _note(root: Path, source: Source) -> Path:
-    return root / "indexes" / f"{source.name}.damaged.json"
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
