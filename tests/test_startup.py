@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("startup")  # what is kept is made once
-
 HEAVY = ("torch", "librosa", "essentia", "pandas", "ray")
 LIMIT = 0.3  # seconds, where LIBRARIES load in NOMINAL; on a slower machine in proportion
 NOMINAL = 0.1

@@ -25,7 +25,6 @@ from timbrebench.core.errors import BenchError
 
 pytest.importorskip("ray", reason="pip install 'timbrebench[ray]'")
 
-pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
 HERE = Path(__file__).parent
 Heard = list[tuple[str, Mapping[str, Any]]]
 

@@ -6,10 +6,10 @@ import pytest
 
 from timbrebench.benchmarks.config import RunConfig
 from timbrebench.benchmarks.limits import WORKSPACE
+from timbrebench.benchmarks.outcomes import parameters
 from timbrebench.benchmarks.plan import make_plan
 from timbrebench.benchmarks.records import describe
 from timbrebench.benchmarks.session import Session
-from timbrebench.benchmarks.worker import _parameters
 from timbrebench.core.footprint import training_peak
 from timbrebench.core.records import Budget
 from timbrebench.core.registry import registry
@@ -113,4 +113,4 @@ def test_what_one_stage_goes_on_with_is_counted_once() -> None:
         {"name": "diffusion", "parameters": {"autoencoder": 7, "unet": 10}},
     ]
     counted = {"autoencoder.encoder": 3, "autoencoder.decoder": 4, "diffusion.unet": 10}
-    assert _parameters(stages) == counted
+    assert parameters(stages) == counted

@@ -58,6 +58,8 @@ class Quiet:
 
     enter = __call__
 
+    def alive(self, *_: int) -> None: ...
+
 
 @functools.cache
 def trained_run() -> Path:

@@ -19,8 +19,6 @@ from killed_runs import (
 
 from timbrebench.core import files
 
-pytestmark = pytest.mark.xdist_group("kills")  # one run that nothing disturbed
-
 # A palette that trains in seconds.
 WORDS = (
     "--methods palette,copy --no-controls --steps 12 --precision fp32 --tasks bell:bow "

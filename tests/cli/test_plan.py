@@ -10,8 +10,6 @@ from timbrebench.cli import main
 from timbrebench.core import files
 from timbrebench.testing import tiny_corpus
 
-pytestmark = pytest.mark.xdist_group("plan")  # what one has traced the next finds
-
 TINY = "-o palette.widths=8/8/16 -o palette.blocks=1 -o palette.batch=4 --precision fp32".split()
 
 

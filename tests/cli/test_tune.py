@@ -15,8 +15,6 @@ import pytest
 from timbrebench.cli import main
 from timbrebench.testing import tiny_corpus
 
-pytestmark = pytest.mark.xdist_group("tune")  # one search that nothing disturbed
-
 TRIALS = 2
 # A method whose score is known: it plays one pitch, and the metric tells how far that is from A4.
 SIREN = """

@@ -19,8 +19,6 @@ from timbrebench.methods.diffusion.samplers import ddim, denoiser, time_grid
 from timbrebench.testing import check_method
 from timbrebench.testing.corpus import tiny_corpus
 
-pytestmark = pytest.mark.xdist_group("cross")  # models are trained once
-
 SMALL = {
     "objective": "v",  # of which a network that has learned little yet leaves a clean clip alone
     "widths": (8, 16),
