@@ -10,9 +10,10 @@ from timbrebench.benchmarks import environment
 from timbrebench.benchmarks.card import check_duplicates, check_files, instruments_of
 from timbrebench.benchmarks.config import Execution
 from timbrebench.benchmarks.jobs import Job, Listener, Outcome
-from timbrebench.benchmarks.limits import lower_sampling, lower_stages, memory_limits
+from timbrebench.benchmarks.limits import memory_limits
+from timbrebench.benchmarks.orders import Orders
 from timbrebench.benchmarks.plan import RIVALS, Cell, Plan
-from timbrebench.benchmarks.records import asked_of, dataset_record, describe, metric_record
+from timbrebench.benchmarks.records import asked_of, dataset_record, describe
 from timbrebench.benchmarks.store import (
     SCHEMA,
     Store,
@@ -21,13 +22,10 @@ from timbrebench.benchmarks.store import (
     read_or_none,
     write_scores,
 )
-from timbrebench.benchmarks.timing import ask_cost, stages_to_time, to_time
+from timbrebench.benchmarks.timing import ask_cost, to_time
 from timbrebench.benchmarks.tracing import stage_plans
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
-from timbrebench.core.overlap import AT_ONCE
-
-ON_DEVICE = ("train", "evaluate", "calibrate", "time")  # where there is a GPU, they compute on it
 
 
 class Executor(Protocol):
@@ -83,9 +81,7 @@ class Runner:
     ) -> None:
         self.plan, self.store, self.limits, self.part = plan, store, limits, part
         self.executor, self.listen = executor, listen
-        self.stages: dict[str, list[dict[str, Any]]] = {}  # cell key → stage plans
-        self.sampling: dict[str, dict[str, Any]] = {}  # cell key → slices at once
-        self.memory = memory_limits(limits, plan.config.device)
+        self.orders = Orders(plan, store, limits, memory_limits(limits, plan.config.device))
         self.broken: dict[str, Outcome] = {}  # cell key → why it could not be planned
         self.cells = {f"{job}:{c.key}": c for c in plan.cells for job in ("cell", "time")}
         self.untimed: dict[str, Cell] = {}  # whose times were taken beside other jobs
@@ -135,7 +131,7 @@ class Runner:
             return
         data = dataset_record(self.plan.cells[0])
         folder = self.store.root / "jobs" / "prepare"
-        job = self._job("prepare", "prepare", f"prepare {data['name']}", folder, data)
+        job = self.orders.job("prepare", "prepare", f"prepare {data['name']}", folder, data)
         ended = list(self.executor.run([job], self.listen))
         outcome = ended[0][1] if ended else Outcome("interrupted")
         self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
@@ -169,7 +165,7 @@ class Runner:
     def _heard(self, cell: Cell, instruments: list[str]) -> dict[str, Any]:
         data = {"dataset": dataset_record(cell), "instruments": instruments}
         folder = self.store.root / "jobs" / "survey"
-        job = self._job("survey", "survey", f"listen to {cell.dataset.name}", folder, data)
+        job = self.orders.job("survey", "survey", f"listen to {cell.dataset.name}", folder, data)
         ended = list(self.executor.run([job], self.listen))
         outcome = ended[0][1] if ended else Outcome("interrupted")
         self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
@@ -181,7 +177,8 @@ class Runner:
         """Stage plans of the training cells; one that cannot be planned has failed."""
         for key, answer in self._answers().items():
             if "stages" in answer:
-                self.stages[key], self.sampling[key] = answer["stages"], answer["sampling"]
+                self.orders.stages[key] = answer["stages"]
+                self.orders.sampling[key] = answer["sampling"]
                 continue
             status, log = answer.get("status", "failed"), answer.get("log_tail", "")
             self.broken[key] = Outcome(status, {}, "plan", answer["error"], log)
@@ -190,7 +187,7 @@ class Runner:
         """What tracing says of each; nothing where it is interrupted."""
         self.tracing = True
         try:
-            return {} if self.result.interrupted else stage_plans(self.plan, self.memory)
+            return {} if self.result.interrupted else stage_plans(self.plan, self.orders.memory)
         except KeyboardInterrupt:
             return {}
         finally:
@@ -207,97 +204,23 @@ class Runner:
                 continue
             record = describe(cell, self.plan.config)
             self._write_cell(cell, record)
-            stages = self.stages.get(cell.key, [])
+            stages = self.orders.stages.get(cell.key, [])
             lacking = [s for s in stages if not self.models.done(self.store, s["key"])]
             for stage in lacking:
-                jobs.setdefault(stage["key"], self._train_job(cell, record, stage))
+                jobs.setdefault(stage["key"], self.orders.train(cell, record, stage))
             if not lacking and (result := self._scored(cell)):
                 self._note(cell, "ok", result)
             else:
-                jobs[f"cell:{cell.key}"] = self._evaluate_job(cell, record)
+                jobs[f"cell:{cell.key}"] = self.orders.evaluate(cell, record)
         self.models.keep(self.store)
         return list(jobs.values())
-
-    def _train_job(self, cell: Cell, record: dict[str, Any], stage: dict[str, Any]) -> Job:
-        seconds = self.limits.checkpoint_seconds
-        data = {
-            "cell": record,
-            "stage": stage,
-            "checkpoint_seconds": seconds,
-            "memory": self.memory.record,
-        }
-        lower = [{"stage": each} for each in lower_stages(stage)]
-        label = f"{cell.method.label} · train {stage['name']}"
-        needs = tuple(stage["depends"].values())
-        folder = self.store.model(stage["key"])
-        return self._job(stage["key"], "train", label, folder, data, needs, lower)
-
-    def _evaluate_job(self, cell: Cell, record: dict[str, Any]) -> Job:
-        stages = self._keys(cell)
-        metrics = [metric_record(m) for m in self.plan.metrics]
-        sampling = self.sampling.get(cell.key, {"slices": AT_ONCE, "planned_bytes": None})
-        data = {
-            "cell": record,
-            "stages": stages,
-            "metrics": metrics,
-            "sampling": sampling,
-            "memory": self.memory.record,
-        }
-        lower = [{"sampling": each} for each in lower_sampling(sampling)]
-        label = f"{cell.method.label} · evaluate"
-        folder = self.store.cell(cell.key)
-        needs = tuple(stages.values())
-        return self._job(f"cell:{cell.key}", "evaluate", label, folder, data, needs, lower)
 
     def _time_jobs(self) -> list[Job]:
         """For each cell whose cost is asked for and whose times were taken beside other jobs: its
         steps, then its items, with nothing beside them."""
         if not self.untimed or not ask_cost(self.plan.metrics):
             return []
-        return [job for cell in self.untimed.values() for job in self._times_of(cell)]
-
-    def _times_of(self, cell: Cell) -> list[Job]:
-        keys, label, folder = self._keys(cell), cell.method.label, self.store.cell(cell.key)
-        stages = stages_to_time(self.store, list(keys.values()), cell.budget.kind)
-        record, memory = describe(cell, self.plan.config), self.memory.record
-        both = {"cell": record, "memory": memory}
-        steps = f"steps:{cell.key}"
-        jobs = []
-        if stages:
-            data = {**both, "stages": stages}
-            jobs.append(self._job(steps, "calibrate", f"{label} · time steps", folder, data))
-        metrics = [metric_record(m) for m in self.plan.metrics]
-        data = {**both, "stages": keys, "timed_stages": stages, "metrics": metrics}
-        needs = (steps,) if stages else ()
-        jobs.append(self._job(f"time:{cell.key}", "time", f"{label} · time", folder, data, needs))
-        return [dataclasses.replace(job, alone=True) for job in jobs]
-
-    def _keys(self, cell: Cell) -> dict[str, str]:
-        """The cell's stages: name → key."""
-        return {s["name"]: s["key"] for s in self.stages.get(cell.key, [])}
-
-    def _job(
-        self,
-        key: str,
-        kind: str,
-        label: str,
-        folder: Path,
-        data: dict[str, Any],
-        needs: tuple[str, ...] = (),
-        lower: Sequence[Mapping[str, Any]] = (),
-    ) -> Job:
-        return Job(
-            key,
-            kind,
-            label,
-            folder,
-            data,
-            needs,
-            gpus=int(kind in ON_DEVICE and self.plan.config.device != "cpu"),
-            deadline=self.limits.deadline,
-            stall=self.limits.stall,
-            lower=tuple(lower),
-        )
+        return [job for cell in self.untimed.values() for job in self.orders.times(cell)]
 
     def _scored(self, cell: Cell) -> dict[str, Any] | None:
         """The result of a cell that is done with just these metrics."""
@@ -368,7 +291,7 @@ class Runner:
 
     def _write_cell(self, cell: Cell, record: Mapping[str, Any]) -> None:
         """cell.json names the stages before they are trained: a killed run's are in use."""
-        stages = [s["key"] for s in self.stages.get(cell.key, [])]
+        stages = list(self.orders.keys(cell).values())
         path = self.store.cell(cell.key) / "cell.json"
         self._write_if_other(path, {**record, "stages": stages})
 
@@ -415,7 +338,7 @@ class Runner:
         self.store.comparisons.unlink(missing_ok=True)  # whatever becomes of the new ones
         folder = self.store.root / "jobs" / "compare"
         data = {"root": str(self.store.root)}
-        job = self._job("compare", "compare", "comparisons", folder, data)
+        job = self.orders.job("compare", "compare", "comparisons", folder, data)
         for _, outcome in self.executor.run([job], self.listen):
             self.listen(job, {"event": "ended", "status": outcome.status, "reason": outcome.reason})
             self.result.uncompared = outcome.status != "ok"

@@ -9,15 +9,11 @@ from timbrebench.reports.records import System
 from timbrebench.reports.systems import Evidence
 
 BATCH_NORM = "BatchNorm sees what is held at once: another budget of memory may train other weights"
-
-
 LOWERED_ESTIMATES = (
     "Ran out of memory while estimates were made and went on, in a new process, with fewer slices "
     "at once"
 )
 OVER = "Took more memory than the budget allows"
-
-
 SHARED = (
     "Timed while others worked on the machine, which makes times longer and no two alike (compare "
     "FLOPs, or repeat with --jobs 1 in another folder)"
@@ -36,13 +32,11 @@ def cost_notes(
         for system, cells in owned.items()
     }
 
-    made = {system.label: cells for system, cells in owned.items()}
-
     def told(words: str, tell: Callable[[StageRecord], str]) -> list[str]:
         return noted(words, {label: map(tell, stages) for label, stages in trained.items()})
 
     def told_of_cells(words: str, tell: Callable[[Evidence], Iterable[str]]) -> list[str]:
-        return noted(words, {label: chain(*map(tell, cells)) for label, cells in made.items()})
+        return noted(words, {s.label: chain(*map(tell, cells)) for s, cells in owned.items()})
 
     def noted(words: str, texts: Mapping[str, Iterable[str]]) -> list[str]:
         found = {label: _distinct(each) for label, each in texts.items()}
