@@ -213,7 +213,8 @@ def test_a_breach_of_the_memory_budget_is_backed_off_from_and_told(
 def test_what_fits_no_way_says_what_it_needs(data: Path, tmp_path: Path) -> None:
     code, told = run(
         data, tmp_path / "run", "--methods", "palette", "--no-controls", "--tasks", "bell:bow",
-        "-o", "palette.widths=8/8/16", "-o", "palette.blocks=1", "--gpu-memory", "33MiB",
+        "-o", "palette.widths=8/8/16", "-o", "palette.blocks=1", "-o", "palette.batch=2",
+        "--gpu-memory", "33MiB",
     )  # fmt: skip
     assert code == 2
     assert "impossible" in told and "bell:bow does not fit: needs at least" in told
