@@ -8,7 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import soundfile as sf
 
 from timbrebench.core.alone import alone
 from timbrebench.core.errors import BadAudio, BenchError, MissingData
+from timbrebench.core.fetching import Fetching, using
 from timbrebench.core.files import read_json, write_json
 from timbrebench.datasets.youtube import fetcher, sound, versions
 from timbrebench.datasets.youtube.dataset import YouTube
@@ -151,6 +155,56 @@ def test_two_processes_do_not_prepare_one_folder(site, tmp_path: Path, cache: Pa
 def test_a_private_host_is_not_asked_unless_allowed(site, tmp_path: Path, cache: Path) -> None:
     csv = listed(tmp_path, ("piano", "a", site.record("/a.wav", 4.0, 440)))
     with pytest.raises(BenchError, match=r"line 2: the address 127.0.0.1 is in a private network"):
+        dataset(tmp_path, csv, allow_private=False).prepare(silent)
+    assert site.asked == []
+
+
+class Relay(BaseHTTPRequestHandler):
+    """A proxy: hands a request on, and the answer back."""
+
+    def do_GET(self) -> None:
+        passed = {k: v for k, v in self.headers.items() if k.lower() in ("range", "if-range")}
+        request = urllib.request.Request(self.path, headers=passed, method=self.command)
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request) as answer:
+            self.server.asked.append(self.path)  # type: ignore[attr-defined]
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.read())
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+def test_a_proxy_that_is_named_is_used(site, tmp_path: Path, cache: Path) -> None:
+    url = site.record("/a.wav", 4.0, 440)
+    csv = listed(tmp_path, ("piano", "a", url))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Relay) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with using(Fetching(proxy=f"http://127.0.0.1:{server.server_port}")):
+            dataset(tmp_path, csv).prepare(silent)
+        server.shutdown()
+        assert set(server.asked) == {url}  # type: ignore[attr-defined]
+    assert len(dataset(tmp_path, csv).corpus().tracks) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (Fetching(proxy="http://127.0.0.1:9"), "nobody can check.*allow_private=true"),
+        (Fetching(mirror="http://127.0.0.1:9/"), "--mirror and --from cannot be followed"),
+        (Fetching(source=Path("/nowhere")), "--mirror and --from cannot be followed"),
+    ],
+)
+def test_ways_that_cannot_be_followed_are_told(
+    how: Fetching, told: str, site, tmp_path: Path, cache: Path
+) -> None:
+    csv = listed(tmp_path, ("piano", "a", site.record("/a.wav", 4.0, 440)))
+    with using(how), pytest.raises(BenchError, match=told):
         dataset(tmp_path, csv, allow_private=False).prepare(silent)
     assert site.asked == []
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from timbrebench.core.alone import alone
 from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.fetching import current
 from timbrebench.core.files import cache_root, read_json, sha256_of, write_json
 from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
@@ -61,7 +62,7 @@ class YouTube(Dataset):
             self._prepare(csv, progress)
 
     def _prepare(self, csv: Path, progress: Progress) -> None:
-        keeper = Keeper(self._base, self.options)
+        keeper = Keeper(self._base, self.options, self._proxy())
         total = sum(1 for _ in self._rows(csv))
         taken: dict[str, dict[str, Any]] = {}
         refused: list[Refusal] = []
@@ -105,6 +106,21 @@ class YouTube(Dataset):
                 "left_out": {**titles["refused"], **unusable, **copies},
             },
         )
+
+    def _proxy(self) -> str:
+        """That of --proxy. BenchError where the options of the command cannot be followed."""
+        how = current()
+        if how.mirror or how.source:
+            raise BenchError(
+                "youtube: each recording comes from the address in your list; "
+                "--mirror and --from cannot be followed."
+            )
+        if how.proxy and not self.options.allow_private:
+            raise BenchError(
+                "youtube: behind a proxy nobody can check that an address is public.",
+                hint="To use it all the same: -o youtube.allow_private=true",
+            )
+        return how.proxy
 
     def _rows(self, csv: Path) -> Iterator[Row | Refusal]:
         networks = EVERYWHERE if self.options.allow_private else ()

@@ -34,10 +34,12 @@ class NotKept(Exception):
 
 @dataclass(frozen=True)
 class Keeper:
-    """Where recordings are kept, and how."""
+    """Where recordings are kept, and how. ``proxy``: by which they come, if not by the
+    environment's."""
 
     base: Path
     options: Options
+    proxy: str = ""
 
     @property
     def folder(self) -> Path:
@@ -61,7 +63,7 @@ class Keeper:
         if known := self.known(url):
             return known
         folder = self.base / ".fetching" / _hash(url)
-        answer = _fetch(self._job(url, folder), folder, self.options)
+        answer = _fetch(self._job(url, folder), folder, self)
         if "refused" in answer:
             raise NotKept(str(answer["refused"]))
         write_json(self.folder / f"{_hash(url)}.json", answer["kept"])
@@ -89,14 +91,14 @@ def _hash(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()[:32]
 
 
-def _fetch(job: Mapping[str, Any], folder: Path, options: Options) -> Mapping[str, Any]:
+def _fetch(job: Mapping[str, Any], folder: Path, keeper: Keeper) -> Mapping[str, Any]:
     """The answer of a process that fetches one recording."""
     answer = folder / "answer.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         answer.unlink(missing_ok=True)
         write_json(folder / "job.json", job)
-        how = _wait(_start(folder, answer, options), options.deadline)
+        how = _wait(_start(folder, answer, keeper), keeper.options.deadline)
         found = read_json(answer) if answer.is_file() else {"refused": how}
     except OSError as error:
         raise BenchError(
@@ -105,10 +107,12 @@ def _fetch(job: Mapping[str, Any], folder: Path, options: Options) -> Mapping[st
     return found if isinstance(found, dict) else {"refused": how}
 
 
-def _start(folder: Path, answer: Path, options: Options) -> "subprocess.Popen[bytes]":
+def _start(folder: Path, answer: Path, keeper: Keeper) -> "subprocess.Popen[bytes]":
     """With an environment of its own: no configuration, plugin or password of the user's."""
-    taken = [*_PASSED_ON, *(_PROXY if options.allow_private else ())]
+    of_environment = keeper.options.allow_private and not keeper.proxy
+    taken = [*_PASSED_ON, *(_PROXY if of_environment else ())]
     environment = {k: v for k, v in os.environ.items() if k in taken or k.lower() in taken}
+    environment |= dict.fromkeys(_PROXY[:2], keeper.proxy) if keeper.proxy else {}
     package = str(Path(timbrebench.__file__).parents[1])
     environment |= {
         "HOME": str(folder.absolute()),
