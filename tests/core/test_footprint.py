@@ -1,7 +1,10 @@
 """Costs that are traced, against what is known on paper and against real tensors."""
 
+import contextlib
+
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from timbrebench.core.footprint import (
     LiveBytes,
@@ -55,6 +58,24 @@ def test_counting_draws_nothing_from_torch() -> None:
     step_flops(Layers(7, 5, 3))
     training_peak(Layers(7, 5, 3), Way(4))
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mse_loss", "smooth_l1_loss", "soft_margin_loss", "binary_cross_entropy", "l1_loss"],
+)
+def test_some_means_keep_the_place_in_which_they_were_computed(name: str) -> None:
+    loss = getattr(torch.nn.functional, name)
+
+    def live(mode: contextlib.AbstractContextManager[object]) -> list[int]:
+        with mode, LiveBytes() as counted:
+            given, target = torch.ones(2, 1000, requires_grad=True), torch.zeros(2, 1000)
+            kept = [loss(given, target, reduction=how) for how in ("mean", "sum", "none")]
+            before = counted.live
+            kept.clear()
+            return [before, counted.live]
+
+    assert live(FakeTensorMode()) == live(contextlib.nullcontext())
 
 
 def test_bytes_live_as_long_as_something_needs_them() -> None:
