@@ -9,6 +9,7 @@ under torch's profiler.
 """
 
 import argparse
+import gc
 import json
 import subprocess
 import sys
@@ -97,6 +98,7 @@ def stages(name: str) -> list[Stage]:
 
 def profiled_peak(stage: Stage) -> int:
     """The most that was allocated at once, kernels' scratch memory included."""
+    gc.collect()  # what went within would count as given back
     cpu = torch.profiler.ProfilerActivity.CPU
     with torch.profiler.profile(activities=[cpu], profile_memory=True) as profile:
         brief_training(stage, PART, "fp32")
