@@ -57,8 +57,8 @@ def plans() -> list[str]:
                 told = [_told(each, number) for each in cells]
                 lines.append([cell["method"], name, str(cell["batch"][number]), *told])
     table = [f"| {' | '.join(line)} |" for line in lines]
-    told = f"Planning took {', '.join(took)}, on {os.cpu_count()} cores, nothing traced before."
-    return [*table, "", told]
+    line = f"Planning took {', '.join(took)}, on {os.cpu_count()} cores, nothing traced before."
+    return [*table, "", line]
 
 
 def plan(budget: str) -> list[dict[str, Any]]:
