@@ -81,7 +81,7 @@ def run(folder: Path, out: Path, steps: int) -> float:
 
 def in_one_process(job: Path) -> dict[str, float]:
     """Seconds until its loop begins, and of the loop, under the settings that a worker has."""
-    from timbrebench.benchmarks.executors.local import ALLOCATOR, WAITING
+    from timbrebench.benchmarks.executors.process import ALLOCATOR, WAITING
 
     threads = str(json.loads(job.read_text())["threads"])
     env = {**os.environ, **ALLOCATOR, **WAITING, "OMP_NUM_THREADS": threads}
