@@ -1,6 +1,7 @@
 """Who may import whom (docs/architecture.md), read from the sources of every module."""
 
 import ast
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,3 +157,17 @@ LIGHT = [
 @pytest.mark.parametrize("module", LIGHT)
 def test_what_is_light_loads_nothing_heavy(module: str) -> None:
     assert not loaded(module) & HEAVY
+
+
+SCRIPTS = [path for name in ("benchmarks", "tools") for path in (ROOT.parent / name).glob("*.py")]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_what_scripts_take_from_us_is_there(path: Path) -> None:
+    """Also within their functions: they are run by people, and by no test to the end."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("timbrebench"):
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                if not hasattr(module, alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")
