@@ -29,12 +29,15 @@ class Orders:
     stages: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     sampling: dict[str, dict[str, Any]] = field(default_factory=dict)  # slices at once
 
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        return [metric_record(metric) for metric in self.plan.metrics]
+
     def train(self, cell: Cell, record: dict[str, Any], stage: dict[str, Any]) -> Job:
-        seconds = self.limits.checkpoint_seconds
         data = {
             "cell": record,
             "stage": stage,
-            "checkpoint_seconds": seconds,
+            "checkpoint_seconds": self.limits.checkpoint_seconds,
             "memory": self.memory.record,
         }
         lower = [{"stage": each} for each in lower_stages(stage)]
@@ -45,12 +48,11 @@ class Orders:
 
     def evaluate(self, cell: Cell, record: dict[str, Any]) -> Job:
         stages = self.keys(cell)
-        metrics = [metric_record(m) for m in self.plan.metrics]
         sampling = self.sampling.get(cell.key, {"slices": AT_ONCE, "planned_bytes": None})
         data = {
             "cell": record,
             "stages": stages,
-            "metrics": metrics,
+            "metrics": self.metrics,
             "sampling": sampling,
             "memory": self.memory.record,
         }
@@ -64,15 +66,13 @@ class Orders:
         """The steps of the models that were trained beside others, then the items, alone."""
         keys, label, folder = self.keys(cell), cell.method.label, self.store.cell(cell.key)
         stages = stages_to_time(self.store, list(keys.values()), cell.budget.kind)
-        record, memory = describe(cell, self.plan.config), self.memory.record
-        both = {"cell": record, "memory": memory}
+        both = {"cell": describe(cell, self.plan.config), "memory": self.memory.record}
         steps = f"steps:{cell.key}"
         jobs = []
         if stages:
             data = {**both, "stages": stages}
             jobs.append(self.job(steps, "calibrate", f"{label} · time steps", folder, data))
-        metrics = [metric_record(m) for m in self.plan.metrics]
-        data = {**both, "stages": keys, "timed_stages": stages, "metrics": metrics}
+        data = {**both, "stages": keys, "timed_stages": stages, "metrics": self.metrics}
         needs = (steps,) if stages else ()
         jobs.append(self.job(f"time:{cell.key}", "time", f"{label} · time", folder, data, needs))
         return [dataclasses.replace(job, alone=True) for job in jobs]

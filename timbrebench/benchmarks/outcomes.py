@@ -6,6 +6,8 @@ from typing import Any
 
 from timbrebench.core import files
 
+TIMES = ("infer_seconds", "vocoder_seconds", "audio_seconds")
+
 
 def basis_of(session: Any, store: Any, stages: Mapping[str, str]) -> str:
     """Hash of what estimates are made with beside the cell: weights and device."""
@@ -28,7 +30,6 @@ def outcome_of(
         f"train_{name}": sum(s[name] for s in trained) if trained else None
         for name in ("seconds", "flops", "steps", "examples")
     }
-    steps, seconds = total["train_steps"], total["train_seconds"]
     phases = {"estimate": memory["estimate"], **{s["name"]: s["memory"] for s in trained}}
     peaks = {
         name: max((p[name] for p in phases.values() if p.get(name)), default=None)
@@ -36,11 +37,8 @@ def outcome_of(
     }
     return {
         **total,
-        "seconds_per_step": seconds / steps if steps else None,
-        "examples_per_second": total["train_examples"] / seconds if seconds else None,
-        "infer_seconds": sum(i["infer_seconds"] for i in made),
-        "vocoder_seconds": sum(i["vocoder_seconds"] for i in made),
-        "audio_seconds": sum(i["audio_seconds"] for i in made),
+        **speeds(total),
+        **sums_of(made),
         "peak_rss_bytes": peaks["host_peak_rss"],
         "peak_gpu_bytes": peaks["peak_reserved"],
         "planned_bytes": peaks["planned_bytes"],
@@ -52,6 +50,20 @@ def outcome_of(
         "threads": job["threads"],
         "shared": job.get("shared", False) or any(s.get("shared") for s in trained),
     }
+
+
+def speeds(total: Mapping[str, Any]) -> dict[str, float | None]:
+    """Of a cell's training, as far as there was any."""
+    seconds, steps = total["train_seconds"], total["train_steps"]
+    return {
+        "seconds_per_step": seconds / steps if steps else None,
+        "examples_per_second": total["train_examples"] / seconds if seconds else None,
+    }
+
+
+def sums_of(items: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The times of items, and the seconds of their audio."""
+    return {name: sum(item[name] for item in items) for name in TIMES}
 
 
 def parameters(stages: Sequence[Mapping[str, Any]]) -> dict[str, int]:

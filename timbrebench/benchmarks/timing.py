@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from timbrebench.benchmarks.choices import Choice
+from timbrebench.benchmarks.outcomes import TIMES, speeds, sums_of
 from timbrebench.benchmarks.store import Store, read_or_none
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from timbrebench.benchmarks.session import Session
 
 LEAST_SECONDS = 5.0  # of inference that is timed, where there is as much
-TIMES = ("infer_seconds", "vocoder_seconds", "audio_seconds")
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -98,7 +98,7 @@ def _timed(estimator: "Estimator", rounds: Sequence["Work"], report: Report) -> 
             report({"event": "progress", "what": "items", "share": len(items) / count})
         if sum(i["infer_seconds"] + i["vocoder_seconds"] for i in items) >= LEAST_SECONDS:
             break
-    return {"items": len(items), **{name: sum(i[name] for i in items) for name in TIMES}}
+    return {"items": len(items), **sums_of(items)}
 
 
 def by_track(work: "Work") -> list["Work"]:
@@ -135,13 +135,10 @@ def _training(
     outcome: Mapping[str, Any],
     trained: Mapping[str, Mapping[str, Any]],
     steps: Mapping[str, Mapping[str, Any]],
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     seconds = sum(
         steps[key]["seconds"] * stage["steps"] if key in steps else stage["seconds"]
         for key, stage in trained.items()
     )
-    return {
-        "train_seconds": seconds,
-        "seconds_per_step": seconds / outcome["train_steps"],
-        "examples_per_second": outcome["train_examples"] / seconds,
-    }
+    total = {"train_seconds": seconds}
+    return total | speeds({**outcome, **total})

@@ -7,12 +7,16 @@ import shutil
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from timbrebench.benchmarks.outcomes import all_failed, basis_of, outcome_of, verdict
 from timbrebench.core import files
 from timbrebench.core.errors import one_line
 from timbrebench.core.memory import phase
+
+if TYPE_CHECKING:
+    from timbrebench.benchmarks.session import Session
+    from timbrebench.benchmarks.store import Store
 
 
 class Events(Protocol):
@@ -101,15 +105,11 @@ def calibrate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """Seconds a step of some stages of a cell, by key, of how many steps each, and why others
     failed."""
     from timbrebench.benchmarks.calibrating import timed_steps
-    from timbrebench.benchmarks.limits import enforce
-    from timbrebench.benchmarks.session import Session, use_threads
-    from timbrebench.core.devices import use_device
+    from timbrebench.benchmarks.session import use_threads
 
     events.enter("calibrate")
-    data = job["data"]
-    session, found, failed = Session(data["cell"]), dict[str, tuple[float, int]](), {}
-    use_device(session.device)
-    enforce(data.get("memory", {}), session.device)
+    data, found, failed = job["data"], dict[str, tuple[float, int]](), {}
+    session, _ = _opened(job)
     for number, plan in enumerate(data["stages"]):
         share = number / len(data["stages"])
         events({"event": "progress", "what": plan["name"], "share": share})
@@ -127,10 +127,8 @@ def calibrate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """One stage, from its checkpoint if it has one; done already, by one that was given up for
     lost, it stays as it is."""
-    from timbrebench.benchmarks.limits import enforce, judged
-    from timbrebench.benchmarks.session import Session, use_threads
+    from timbrebench.benchmarks.limits import judged
     from timbrebench.benchmarks.store import Store, stage_done
-    from timbrebench.core.devices import use_device
     from timbrebench.core.interfaces import StageContext
     from timbrebench.core.training import TrainPlan
     from timbrebench.core.training import train as train_stage
@@ -140,13 +138,10 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     plan = data["stage"]
     if stage_done(Store(folder.parent.parent), plan["key"]):
         return {}
-    use_threads(job["threads"])
-    session = Session(data["cell"])
-    use_device(session.device)
+    session, enforced = _opened(job)
     depends = session.trained(plan["depends"], folder.parent)
     context = StageContext(session.training_corpus, depends, session.device, _as_progress(events))
-    limits, way = data["memory"], plan["memory"]
-    enforced = enforce(limits, session.device)
+    way = plan["memory"]
     how = TrainPlan(
         plan["steps"],
         session.seed,
@@ -161,7 +156,7 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
         shared=job.get("shared", False),
     )
     events.enter("train")
-    judge = functools.partial(judged, way, limits, enforced)
+    judge = functools.partial(judged, way, data["memory"], enforced)
     train_stage(session.stage(plan["name"]), context, how, folder, events, judge)
     return {}
 
@@ -169,20 +164,14 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """A cell's estimates, unless they are there, then its scores."""
     from timbrebench.benchmarks.estimate import PARTIAL, Estimator
-    from timbrebench.benchmarks.limits import enforce, judged
-    from timbrebench.benchmarks.scoring import Scorer
-    from timbrebench.benchmarks.session import Session, use_threads
+    from timbrebench.benchmarks.limits import judged
     from timbrebench.benchmarks.store import Store, read_or_none
-    from timbrebench.core.devices import use_device
     from timbrebench.core.overlap import at_once
 
     data, folder = job["data"], Path(job["folder"])
     store = Store(folder.parent.parent)
     memory: dict[str, Any] = {}
-    use_threads(job["threads"])
-    session = Session(data["cell"])
-    use_device(session.device)
-    enforced = enforce(data["memory"], session.device)  # of scores too, wherever they begin
+    session, enforced = _opened(job)  # scores too are made within the limit
     outcome = read_or_none(folder / "outcome.json")
     if outcome is None or all_failed(read_or_none(folder / "estimates.json")):
         shutil.rmtree(folder / "scores", ignore_errors=True)  # of estimates now replaced
@@ -196,29 +185,20 @@ def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
         outcome = outcome_of(record, memory, data["stages"], store, job)
         files.write_json(folder / "outcome.json", outcome)
     (folder / PARTIAL).unlink(missing_ok=True)
-    events.enter("score")
-    scores = Scorer(session, store, folder, events).run(data["metrics"], outcome)
-    return {"scores": scores, "outcome": outcome, **verdict(folder)}
+    return _scored(job, session, store, outcome, events)
 
 
 def time_again(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """A cell's times, taken with nothing else of the run beside it, and the scores of them."""
-    from timbrebench.benchmarks.limits import enforce
-    from timbrebench.benchmarks.scoring import Scorer
-    from timbrebench.benchmarks.session import Session, use_threads
     from timbrebench.benchmarks.store import Store
     from timbrebench.benchmarks.timing import taken_alone, timed_items, timed_steps
-    from timbrebench.core.devices import use_device
     from timbrebench.core.overlap import at_once
 
     events.enter("time")
     data, folder = job["data"], Path(job["folder"])
-    store, session = Store(folder.parent.parent), Session(data["cell"])
-    outcome = files.read_json(folder / "outcome.json")
+    store, outcome = Store(folder.parent.parent), files.read_json(folder / "outcome.json")
     steps = timed_steps(folder, data["timed_stages"])
-    use_threads(outcome.get("threads") or job["threads"])
-    use_device(session.device)
-    enforce(data["memory"], session.device)
+    session, _ = _opened(job, outcome.get("threads", 0))
     with at_once(outcome["phases"]["estimate"]["slices"]):
         session.set_up(data["stages"], store.root / "models")
         items = timed_items(session, store, folder, events)
@@ -226,9 +206,7 @@ def time_again(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     trained = {key: files.read_json(store.model(key) / "stage.json") for key in keys}
     outcome = taken_alone(outcome, trained, steps, items)
     files.write_json(folder / "outcome.json", outcome)
-    events.enter("score")
-    scores = Scorer(session, store, folder, events).run(data["metrics"], outcome)
-    return {"scores": scores, "outcome": outcome, **verdict(folder)}
+    return _scored(job, session, store, outcome, events)
 
 
 def compare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
@@ -237,6 +215,35 @@ def compare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
     events.enter("compare")
     return {"comparisons": compare_run(Path(job["data"]["root"]))}
+
+
+def _opened(job: Mapping[str, Any], threads: int = 0) -> tuple["Session", str]:
+    """The job's cell, and what keeps this process to its limits of memory: from here on it computes
+    on the cell's device, with so many threads, or with those of the job."""
+    from timbrebench.benchmarks.limits import enforce
+    from timbrebench.benchmarks.session import Session, use_threads
+    from timbrebench.core.devices import use_device
+
+    use_threads(threads or job["threads"])
+    session = Session(job["data"]["cell"])
+    use_device(session.device)
+    return session, enforce(job["data"].get("memory", {}), session.device)
+
+
+def _scored(
+    job: Mapping[str, Any],
+    session: "Session",
+    store: "Store",
+    outcome: Mapping[str, Any],
+    events: Events,
+) -> dict[str, Any]:
+    """The answer of a cell whose estimates are there."""
+    from timbrebench.benchmarks.scoring import Scorer
+
+    folder = Path(job["folder"])
+    events.enter("score")
+    scores = Scorer(session, store, folder, events).run(job["data"]["metrics"], outcome)
+    return {"scores": scores, "outcome": outcome, **verdict(folder)}
 
 
 def _as_progress(events: Events) -> Callable[[str, float], None]:

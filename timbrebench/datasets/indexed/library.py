@@ -107,8 +107,8 @@ def why_missing(source: Source, root: Path | None) -> str:
 def open_library(source: Source, root: Path | None, index: str | None) -> Library:
     """The corpus below ``root``; MissingData with what to do where something is not there."""
     home = home_of(source, root)
-    if root is None or home is None or (missing := why_missing(source, root)):
-        raise MissingData(missing if home else why_missing(source, root))
+    if root is None or home is None or why_missing(source, root):
+        raise MissingData(why_missing(source, root))
     data = dataset_of(source, home)
     return library_in(source, home, root, index_path(source, root, index, data), data)
 

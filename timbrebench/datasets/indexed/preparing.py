@@ -56,15 +56,13 @@ def _prepare(
     progress: Progress,
     also: Sequence[str],
 ) -> None:
-    home = home_of(source, root) or root / source.mirdata
-    data = dataset_of(source, home)
+    home, data, archives = _known(source, root)
     remote = data._index_data.remote
     if not index and not _has_index(source, root, data):
         fetch(_as_remote(remote, _INDEX_LIMIT), root / "indexes", progress=progress)
     library = library_in(source, home, root, index_path(source, root, index, data), data)
     wanted = [*library.listed(kinds), *also]
     broken = damaged_before(root, source)
-    archives = [data.remotes[key] for key in source.remotes]
     unpack(wanted, archives, home, progress, broken, Gaps.of(root, source.name))
     forget_damaged(root, source)
 
@@ -80,9 +78,7 @@ def needs(
     the files take is not known before."""
     if root is None or "pip install" in why_missing(source, root):
         return Needs()
-    home = home_of(source, root) or root / source.mirdata
-    data = dataset_of(source, home)
-    archives = [data.remotes[key] for key in source.remotes]
+    home, data, archives = _known(source, root)
     if not index and not _has_index(source, root, data):  # what is lacking is not known before
         wanted = [record for record in archives if not _is_single(record)]
     else:
@@ -94,6 +90,13 @@ def needs(
     unknown = [remote.name for remote in remotes if remote.size is None]
     told = f"of {', '.join(unknown)} the size is not known" if unknown else ""
     return Needs(sum(to_fetch(remote, home) for remote in remotes), unknown=told)
+
+
+def _known(source: Source, root: Path) -> tuple[Path, Any, list[Any]]:
+    """(folder of the corpus, mirdata's Dataset, its records of what can be downloaded)."""
+    home = home_of(source, root) or root / source.mirdata
+    data = dataset_of(source, home)
+    return home, data, [data.remotes[key] for key in source.remotes]
 
 
 def _lacking(wanted: Iterable[str], home: Path, broken: Collection[str]) -> dict[str, str]:
