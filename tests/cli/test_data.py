@@ -156,6 +156,11 @@ def test_what_was_left_out_is_told(bench: Bench, server: FaultyServer, tmp_path:
         (("prepare", "pann", "--mirror", "ftp://x"), "no http(s) address"),
         (("prepare", "pann", "--proxy", "x:1"), "a proxy is http"),
         (("prepare", "pann", "--from", __file__), "its sha256 is"),
+        (("prepare", "pann", "--stems", "1"), "the weights of pann have no options"),
+        (("prepare", "vggish", "--allow-private"), "the weights of vggish have no options"),
+        (("verify", "pann", "-o", "pann.x=1"), "the weights of pann have no options"),
+        (("prepare", "starlet", "--allow-private"), "unknown option of starlet: 'allow_private'"),
+        (("list", "-o", "starnett.stems=1"), "Did you mean starnet"),
     ],
     ids=lambda v: " ".join(v)[:50] if isinstance(v, tuple) else "",
 )

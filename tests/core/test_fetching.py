@@ -165,6 +165,15 @@ def test_one_that_does_not_have_it_is_not(server: FaultyServer, tmp_path: Path) 
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("status", [404, 503])
+def test_a_servers_words_move_no_cursor(server: FaultyServer, tmp_path: Path, status: int) -> None:
+    server.always = Fault(status=status, words="no \x1b]0;title\x07\x1b[2J" + "x" * 5000)
+    with pytest.raises(BenchError) as raised:
+        fetch(remote_of(server), tmp_path)
+    told = str(raised.value)
+    assert f"{status} no \\x1b]0;title" in told and told.isprintable() and len(told) < 1000
+
+
 def test_the_next_address_is_taken(server: FaultyServer, tmp_path: Path) -> None:
     remote = remote_of(server, url=f"{server.url}/else", mirrors=(f"{server.url}/a.tar.gz",))
     assert fetch(remote, tmp_path).read_bytes() == CONTENT

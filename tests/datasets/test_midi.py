@@ -1,5 +1,6 @@
 """Any folder of MIDI files: who plays, how long, the pedal, and what is left out."""
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,17 @@ def test_every_instrument_plays_every_file(folder: Path) -> None:
     assert first.seconds == pytest.approx(2.0)  # from the first note on, and a second to ring
     written = notes_of(corpus, first.id, "harp") or ()
     assert [(n.pitch, round(n.onset, 2)) for n in written] == [(60, 0.0), (64, 0.5)]
+
+
+def test_the_list_of_datasets_takes_its_options(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["-o", f"midi.folder={folder}", "-o", "midi.instruments=harp/flute"]
+    assert main(["data", "prepare", "midi", *words]) == 0
+    capsys.readouterr()
+    assert main(["data", "list", *words, "--json"]) == 0
+    row = next(r for r in json.loads(capsys.readouterr().out) if r["name"] == "midi")
+    assert row["state"] == "there" and row["there"].startswith("6 files, ")
 
 
 def test_it_is_known_before_it_is_made_and_made_once(folder: Path) -> None:

@@ -24,6 +24,7 @@ from starnet_archives import FOLDERS, archive, archives, left, places, put, remo
 from timbrebench.core.errors import BenchError, MissingData, UnknownName
 from timbrebench.core.fetching import Fetching, Remote, using
 from timbrebench.core.inventory import Inventory
+from timbrebench.datasets.starnet import derive
 from timbrebench.datasets.starnet.dataset import StarNet
 from timbrebench.datasets.starnet.derive import Derivers, _Process
 from timbrebench.datasets.starnet.layout import selection
@@ -93,7 +94,7 @@ def test_a_line_that_never_gets_better_ends_in_words(server: FaultyServer, tmp_p
     with pytest.raises(BenchError, match=r"holds another md5.*--mirror"):
         dataset.prepare(silent)
     assert left(tmp_path) == set() and "prepare starnet" in dataset.missing()
-    with pytest.raises(MissingData, match="not all there"):
+    with pytest.raises(MissingData, match="not all that was asked"):
         dataset.corpus()
     server.always = Fault()
     dataset.prepare(silent)
@@ -352,6 +353,10 @@ def _links_and_escapes(tar: tarfile.TarFile) -> None:
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     tar.addfile(link)
     put(tar, "starnet-p1/001.1.wav", b"the same name again")
+    put(tar, "001.1.wav", b"the same stem again")
+    link = tarfile.TarInfo("starnet-p1/002.1")  # as the stem that comes after it is called here
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    tar.addfile(link)
 
 
 def test_hostile_members_are_refused_one_by_one(server: FaultyServer, tmp_path: Path) -> None:
@@ -361,10 +366,15 @@ def test_hostile_members_are_refused_one_by_one(server: FaultyServer, tmp_path: 
     assert left(tmp_path / "root") == places(stems="1")
     assert {p.name for p in tmp_path.iterdir()} <= {"root", "cache"}
     assert set(dataset.corpus().notes["left_out"]) == {
-        "../002.1.wav",
-        "/starnet-p1/003.1.wav",
-        "starnet-p1/004.1.wav",
-        "starnet-p1/001.1.wav",
+        f"starnet_part1.tar.gz: {name}"
+        for name in (
+            "../002.1.wav",
+            "/starnet-p1/003.1.wav",
+            "starnet-p1/004.1.wav",
+            "starnet-p1/001.1.wav",
+            "001.1.wav",
+            "starnet-p1/002.1",
+        )
     }
 
 
@@ -396,6 +406,51 @@ def test_a_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
         assert one.ask(source, tmp_path / "b.flac")["seconds"]
     finally:
         one.end()
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", {"failed": "was killed"}),
+        ("os.kill(os.getpid(), signal.SIGTERM)", {"failed": "was killed"}),
+        ("os.abort()", {"refused": "ends its process"}),
+        ("sys.exit(3)", {"refused": "ends its process"}),
+        ("time.sleep(60)", {"refused": "takes too long"}),
+    ],
+)
+def test_who_kills_a_decoder_says_nothing_of_the_audio(
+    code: str, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash or endless work is the audio's fault; a kill from outside is not."""
+    program = f"import os, signal, sys, time; sys.stdin.readline(); {code}"
+    monkeypatch.setattr(derive, "_DEADLINE", 2.0)
+
+    def start(process: _Process) -> "subprocess.Popen[str]":
+        pipe, command = subprocess.PIPE, [sys.executable, "-c", program]
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+
+    monkeypatch.setattr(_Process, "_start", start)
+    (kind, words), one = *told.items(), _Process()
+    try:
+        assert words in one.ask(Path("a.wav"), Path("a.flac"))[kind]
+    finally:
+        one.end()
+
+
+def test_killed_decoders_cost_no_stem_and_no_archive(
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = starnet(tmp_path, server, stems="1")
+    with monkeypatch.context() as patched:
+        patched.setattr(_Process, "_answer", lambda self, asked: "")
+        patched.setattr(_Process, "_was_killed", lambda self: True)
+        with pytest.raises(BenchError, match=r"was killed.*run it again"):
+            dataset.prepare(silent)
+    assert not Inventory(tmp_path, "starnet").refused
+    asked = len(server.asked)
+    dataset.prepare(silent)
+    assert [name for name, _ in server.asked[asked:]] == ["starnet_part2.tar.gz"]
+    assert left(tmp_path) == places(stems="1")
 
 
 def test_what_cannot_be_written_is_no_refusal(tmp_path: Path) -> None:
@@ -444,6 +499,11 @@ def test_verify_of_files_of_the_users_own(server: FaultyServer, tmp_path: Path) 
     dataset.prepare(silent)  # the second part is fetched beside them
     assert {name for name, _ in server.asked} == {"starnet_part2.tar.gz"}
     assert places(2, folders="2") < left(tmp_path)
+    assert list(dataset.verify(silent)) == ["starnet-p1/002.0.wav"]  # beside what was made
+    (tmp_path / "starnet-p1/002.0.wav").unlink()
+    assert dataset.verify(silent) == {} and "the 6 that it did not make open" in dataset.checked()
+    (tmp_path / "starnet-p1/001.3.wav").write_bytes(audio(NOISE)[:9000])
+    assert list(dataset.verify(silent)) == ["starnet-p1/001.3.wav"]
 
 
 def test_needs_are_told_and_too_little_disk_is_an_error_before_anything(
@@ -462,6 +522,35 @@ def test_needs_are_told_and_too_little_disk_is_an_error_before_anything(
     with pytest.raises(BenchError, match=r"starnet needs .* of disk in .* are free"):
         StarNet(Options(), tmp_path / "new", archives=huge).prepare(silent)
     assert len(server.asked) == asked and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("asked", [{"stems": "2,5"}, {"stems": "2,5", "original": True}])
+def test_what_was_made_of_other_stems_makes_no_room(tmp_path: Path, asked: dict[str, Any]) -> None:
+    before = StarNet(Options(**asked), tmp_path).needs().disk
+    inventory = Inventory(tmp_path, "starnet")
+    for stem, form in itertools.product((0, 1, 3, 4), ("flac", "wav")):
+        inventory.add(f"starnet-p1/001.{stem}.{form}", size=10**9, sha256="")
+    assert StarNet(Options(**asked), tmp_path).needs().disk == before
+    inventory.add("starnet-p1/001.5.flac", size=10**8, sha256="")
+    after = StarNet(Options(**asked), tmp_path).needs().disk
+    assert before and after == before - 10**8
+
+
+@pytest.mark.parametrize("tracks", ["999", "p2/077-080"])
+def test_tracks_that_are_not_there_are_told(
+    server: FaultyServer, tmp_path: Path, tracks: str
+) -> None:
+    dataset = starnet(tmp_path, server, tracks=tracks)
+    told = rf"no track {tracks}\..*p2/001 to p2/002"
+    for _ in range(2):  # by looking, then from what is known
+        with pytest.raises(BenchError, match=told):
+            dataset.prepare(silent)
+    assert len(server.asked) == (2 if tracks == "999" else 1)
+    own = tmp_path / "own/starnet-p1/001.1.wav"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(audio(NOISE))
+    with pytest.raises(MissingData, match=r"no track has what is asked.*p1/001 to p1/001"):
+        starnet(tmp_path / "own", server, tracks=tracks).corpus()
 
 
 def test_the_real_archives_never_need_100_gb(tmp_path: Path) -> None:

@@ -18,11 +18,14 @@ def bar(label: str, *, lines: bool = False) -> Iterator[Progress]:
         yield _lines(label) if lines else lambda what, share: None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress as Bars
 
     with Bars(console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(label, total=1.0)
-        yield lambda what, share: bars.update(task, completed=share, description=what or label)
+        yield lambda what, share: bars.update(
+            task, completed=share, description=escape(what or label)
+        )
 
 
 def _lines(label: str) -> Progress:

@@ -26,7 +26,7 @@ options_option = click.option("-o", "--option", "options", multiple=True, help="
 
 
 def part_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--stems`` and ``--tracks``, put into the command's ``options``."""
+    """``--stems`` and ``--tracks``, which stand for options of the dataset's."""
     stems = click.option("--stems", help="These stems only: -o NAME.stems=….")
     return stems(click.option("--tracks", help="These tracks only: -o NAME.tracks=….")(command))
 
@@ -41,20 +41,23 @@ def command() -> None:
 
 @command.command("list")
 @root_option
+@options_option
 @json_option
-def list_data(data_root: str | None, as_json: bool) -> None:
+def list_data(data_root: str | None, options: tuple[str, ...], as_json: bool) -> None:
     """Show every dataset and weights file: licence, size, what is there and what is missing."""
+    from timbrebench.benchmarks.choices import check_owners
     from timbrebench.core.registry import registry
     from timbrebench.core.weights import KNOWN
 
-    rows = [_dataset_row(e, data_root) for e in registry().of("dataset")]
+    check_owners(_config("starlet", data_root, options), registry())
+    rows = [_dataset_row(e, data_root, options) for e in registry().of("dataset")]
     rows += [
         {
             "name": w.name,
             "kind": "weights",
             "size": f"at most {w.limit >> 20} MiB",
-            "licence": "",
-            "citation": "",
+            "licence": w.licence,
+            "citation": w.citation,
             "there": "" if w.missing() else bytes_text(w.path.stat().st_size),
             "missing": w.missing(),
         }
@@ -68,13 +71,13 @@ def list_data(data_root: str | None, as_json: bool) -> None:
             click.echo(f"{row['name']}: {row['missing']}")
 
 
-def _dataset_row(entry: Any, data_root: str | None) -> dict[str, Any]:
+def _dataset_row(entry: Any, data_root: str | None, options: tuple[str, ...]) -> dict[str, Any]:
     from timbrebench.benchmarks.choices import choose
     from timbrebench.benchmarks.plan import data_root as root_of
     from timbrebench.benchmarks.plan import read_corpus
     from timbrebench.core.registry import registry
 
-    config, there = _config(entry.name, data_root, ()), ""
+    config, there = _config(entry.name, data_root, options), ""
     try:
         choice = choose(registry(), "dataset", entry.name, config)[1]
         missing, corpus = read_corpus(choice, root_of(config), registry())
@@ -107,6 +110,7 @@ def _there(files: set[Path]) -> str:
 @root_option
 @part_options
 @options_option
+@click.option("--allow-private", is_flag=True, help="-o youtube.allow_private=true.")
 @click.option("--mirror", default="", help="Address of a folder that has the files too.")
 @click.option("--proxy", default="", help="http://HOST:PORT; else as HTTPS_PROXY says.")
 @click.option(
@@ -128,6 +132,7 @@ def prepare(
     from timbrebench.core.weights import KNOWN
 
     yes = given.pop("yes")
+    _refuse_of_weights(name, given)
     folder = source if source and not source.is_file() else None
     if folder and not folder.is_dir():
         raise BenchError(f"--from {folder}: there is no such file or folder.")
@@ -139,6 +144,14 @@ def prepare(
         if source and folder is None:
             raise BenchError(f"--from {source}: of a dataset it is a folder.")
         return _prepare_dataset(name, _open(name, data_root, **given), yes)
+
+
+def _refuse_of_weights(name: str, given: dict[str, Any]) -> None:
+    """BenchError where weights are asked for with a dataset's options."""
+    from timbrebench.core.weights import KNOWN
+
+    if name in KNOWN and any(given.values()):
+        raise BenchError(f"the weights of {name} have no options.", hint=KNOWN[name].command)
 
 
 def _refuse_unknown(name: str) -> None:
@@ -163,18 +176,18 @@ def _open(
     name: str,
     data_root: str | None,
     options: tuple[str, ...],
-    stems: str | None = None,
-    tracks: str | None = None,
+    **said: str | bool | None,
 ) -> "Dataset":
-    """The dataset with its options."""
+    """The dataset with its options, some of which are ``said`` by a flag of their own."""
     from timbrebench.benchmarks.choices import check_owners, choose
     from timbrebench.benchmarks.plan import data_root as root_of
     from timbrebench.core.registry import create, registry
 
     owner = name.partition("[")[0].partition("@")[0]
-    parts = {"stems": stems, "tracks": tracks}
-    said = tuple(f"{owner}.{part}={text}" for part, text in parts.items() if text)
-    config = _config(name, data_root, (*options, *said))
+    flags = [
+        f"{owner}.{flag}={str(v).lower() if v is True else v}" for flag, v in said.items() if v
+    ]
+    config = _config(name, data_root, (*options, *flags))
     check_owners(config, registry())
     entry, choice = choose(registry(), "dataset", name, config)
     return create(entry, choice.values, root_of(config))
@@ -231,6 +244,7 @@ def verify(name: str, data_root: str | None, as_json: bool, **given: Any) -> int
     """
     from timbrebench.core.weights import KNOWN
 
+    _refuse_of_weights(name, given)
     if name in KNOWN:
         wrong, mend = _wrong_weights(name), KNOWN[name].command
         checked = "it has the published sha256"

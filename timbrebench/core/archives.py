@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from timbrebench.core.archive_readers import BadArchive, Entry, Refused, entries
+from timbrebench.core.errors import shown
 from timbrebench.core.files import atomic_path
 from timbrebench.core.interfaces import Progress
 from timbrebench.core.units import bytes_text
@@ -21,7 +22,6 @@ __all__ = ["BadArchive", "Limits", "Member", "Refused", "extract", "members"]
 _BLOCK = 1 << 20  # bytes
 _SLACK = 1 << 17  # bytes of the archive that may have been read ahead
 _LONGEST_NAME, _LONGEST_PATH, _DEEPEST = 255, 1024, 32  # bytes, bytes, folders
-_SHOWN = 200  # characters of a name in a message
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -123,12 +123,6 @@ def extract(
         else:
             written.append(name)
     return written, refused
-
-
-def shown(name: str) -> str:
-    """A name from outside as it can be printed and kept as JSON."""
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name[: _SHOWN + 1])
-    return plain if len(plain) <= _SHOWN else f"{plain[:_SHOWN]}…"
 
 
 # ---------------------------------------------------------------------------- what is refused

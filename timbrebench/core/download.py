@@ -20,7 +20,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from timbrebench import __version__
-from timbrebench.core.errors import BenchError
+from timbrebench.core.errors import BenchError, shown
 from timbrebench.core.fetching import Fetching, Remote, check_space
 from timbrebench.core.files import read_json, write_json
 from timbrebench.core.interfaces import Progress
@@ -180,7 +180,7 @@ def _judge(error: urllib.error.HTTPError, held: "_Part", remote: Remote) -> None
             return
         held.restart({})
         raise _Failure("what was held is of another file there")
-    told = f"it answers {error.code} {error.reason}"
+    told = shown(f"it answers {error.code} {error.reason}")
     if error.code not in _AGAIN:
         raise Unfetched(told)
     asked = error.headers.get("Retry-After", "")
@@ -198,7 +198,7 @@ def _plain(error: Exception, how: Fetching) -> str:
     if isinstance(error, http.client.IncompleteRead):
         return "the connection ended early"
     text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    return str(text).partition("\n")[0]
+    return shown(str(text).partition("\n")[0])
 
 
 # ---------------------------------------------------------------------------- what is held

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_SHOWN = 200  # characters of a text from outside, in a message
+
 
 class BenchError(Exception):
     """A user's mistake or a missing thing. The command line prints it and exits with 2."""
@@ -54,6 +56,13 @@ def one_line(error: Exception) -> str:
     meant = isinstance(error, BenchError | NotApplicable | CannotMeasure)
     text = str(error) if meant else f"{type(error).__name__}: {error}"
     return text.partition("\n")[0].removesuffix(": ")
+
+
+def shown(text: str) -> str:
+    """A text from outside (a name in an archive, a server's words) as it can be printed and kept as
+    JSON: nothing in it moves a cursor, and it is short."""
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: _SHOWN + 1])
+    return plain if len(plain) <= _SHOWN else f"{plain[:_SHOWN]}…"
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:

@@ -24,6 +24,8 @@ class Weights:
     url: str
     sha256: str
     limit: int  # bytes; a longer answer is refused
+    licence: str = ""
+    citation: str = ""
 
     @property
     def path(self) -> Path:
@@ -70,6 +72,9 @@ KNOWN: Mapping[str, Weights] = MappingProxyType(
             "vggish-10086976.pth",
             sha256="10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
             limit=400 << 20,
+            licence="Apache-2.0",
+            citation="Hershey et al., CNN architectures for large-scale audio classification, "
+            "ICASSP 2017",
         ),
         "pann": Weights(
             name="pann",
@@ -77,6 +82,8 @@ KNOWN: Mapping[str, Weights] = MappingProxyType(
             url="https://zenodo.org/records/3987831/files/Cnn14_16k_mAP%3D0.438.pth",
             sha256="e2ee543a27919542c2ea03eabaa70b24dcd4e6c8e05621de6b67a94e4c5058e6",
             limit=400 << 20,
+            licence="CC BY 4.0",
+            citation="Kong et al., PANNs, IEEE/ACM TASLP 2020",
         ),
     }
 )

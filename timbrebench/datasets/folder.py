@@ -19,7 +19,7 @@ from itertools import permutations
 from pathlib import Path
 
 from timbrebench.core import pictured
-from timbrebench.core.errors import MissingData
+from timbrebench.core.errors import MissingData, shown
 from timbrebench.core.interfaces import Dataset, Progress
 from timbrebench.core.records import Corpus, Task, Track
 
@@ -62,7 +62,7 @@ class Folder(Dataset):
                     broken[name] = reason
                 else:
                     found[folder / f"{name}.png"] = file
-            left_out |= {f"{folder.name}/{_shown(name)}": why for name, why in broken.items()}
+            left_out |= {f"{folder.name}/{shown(name)}": why for name, why in broken.items()}
         return found, left_out
 
     def corpus(self) -> Corpus:
@@ -102,14 +102,14 @@ def _audio_files(root: Path) -> tuple[list[Path], dict[str, str]]:
     for folder in _visible(root):
         reason = _unusable(folder.name) if folder.is_dir() else ""
         if reason:
-            left_out[_shown(folder.name)] = reason
+            left_out[shown(folder.name)] = reason
         for path in _visible(folder) if folder.is_dir() and not reason else ():
             if path.suffix.lower() not in SUFFIXES:
                 continue
             if path.name.isprintable():
                 found.append(path)
             else:
-                left_out[f"{folder.name}/{_shown(path.name)}"] = _UNPRINTABLE
+                left_out[f"{folder.name}/{shown(path.name)}"] = _UNPRINTABLE
     return found, left_out
 
 
@@ -129,11 +129,6 @@ def _with_audio(track: Track, pictures: Mapping[Path, Path]) -> Track:
 
 def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _shown(name: str) -> str:
-    """The name with escapes for what cannot be shown, undecodable bytes among it."""
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _named(paths: Iterable[Path], root: Path) -> tuple[Stems, dict[str, str]]:

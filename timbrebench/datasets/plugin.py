@@ -67,7 +67,7 @@ DATASETS = [
         source=guitarset.PAGE,
         licence=guitarset.LICENCE,
         citation=guitarset.CITATION,
-        size="360 excerpts of 30 s",
+        size="360 excerpts of 30 s, about 1 GB",
     ),
     DatasetInfo(
         "maestro",
@@ -77,7 +77,7 @@ DATASETS = [
         source=maestro.PAGE,
         licence=maestro.LICENCE,
         citation=maestro.CITATION,
-        size="200 hours",
+        size="200 hours, over 100 GB",
     ),
     DatasetInfo(
         "saraga",
@@ -87,7 +87,7 @@ DATASETS = [
         source=saraga.PAGE,
         licence=saraga.LICENCE,
         citation=saraga.CITATION,
-        size="249 recordings",
+        size="249 recordings, as MP3",
     ),
     DatasetInfo(
         "youtube",

@@ -23,6 +23,7 @@ class Fault:
     stall: bool = False  # and before it ends, nothing comes for long
     flip: int | None = None  # number of a byte of the file that comes wrong, if the answer has it
     status: int = 0  # an answer of an error in place of the file
+    words: str | None = None  # that stand beside the status, in place of the usual ones
     headers: Mapping[str, str] | None = None  # put in, or in place of others
     ranges: bool = True  # False: the whole file whatever was asked for
 
@@ -74,7 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
         server.headers.append(dict(self.headers))
         fault = server.faults[number] if number < len(server.faults) else server.always
         if fault.status or name not in server.files:
-            self._answer(fault.status or 404, {"Content-Length": "0", **(fault.headers or {})})
+            headers = {"Content-Length": "0", **(fault.headers or {})}
+            self._answer(fault.status or 404, headers, fault.words)
             return
         self._serve(server.files[name], fault)
 
@@ -101,8 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(206 if start else 200, headers | dict(fault.headers or {}))
         self._send(_damaged(content, fault.flip)[start:], fault)
 
-    def _answer(self, status: int, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
+    def _answer(self, status: int, headers: Mapping[str, str], words: str | None = None) -> None:
+        self.send_response(status, words)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

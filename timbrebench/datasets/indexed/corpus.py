@@ -110,7 +110,7 @@ def _nothing(source: Source, library: Library, named: int, left_out: Mapping[str
         )
     return (
         f"{library.home}: none of the {named} recordings that {library.index.name} names can be "
-        f"used{first}. {source.hint}"
+        f"used{first}. {source.hint(None)}"
     )
 
 

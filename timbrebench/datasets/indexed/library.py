@@ -8,6 +8,7 @@ NAME is mirdata's name of the corpus, below which its index names the files.
 import contextlib
 import importlib.util
 import logging
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +33,12 @@ class Source:
     page: str
     kinds: tuple[str, ...] = ()  # of file that every track has
 
-    @property
-    def hint(self) -> str:
+    def hint(self, root: Path | None) -> str:
+        """How to get it."""
+        where = shlex.quote(str(root or "DIR"))
         return (
-            f"Run: bench data prepare {self.name} --data-root DIR; or get it from {self.page} and "
-            "say --data-root DIR."
+            f"Run: bench data prepare {self.name} --data-root {where}; or get it from {self.page} "
+            "and say --data-root DIR."
         )
 
 
@@ -95,12 +97,12 @@ def home_of(source: Source, root: Path | None) -> Path | None:
 def why_missing(source: Source, root: Path | None) -> str:
     """What is not there, as far as that can be told without mirdata."""
     if root is None:
-        return f"the dataset '{source.name}' was not told where it is. {source.hint}"
+        return f"the dataset '{source.name}' was not told where it is. {source.hint(root)}"
     if importlib.util.find_spec("mirdata") is None:
         return f"the dataset '{source.name}' needs mirdata. Run: pip install 'timbrebench[mirdata]'"
     if home_of(source, root) is None:
         looked = f"'{root / source.mirdata}' and '{root}'"
-        return f"the dataset '{source.name}' is neither in {looked}. {source.hint}"
+        return f"the dataset '{source.name}' is in neither of {looked}. {source.hint(root)}"
     return ""
 
 

@@ -27,7 +27,7 @@ from timbrebench.core.fetching import Remote
 from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.starnet.getting import Getting, command, words
-from timbrebench.datasets.starnet.layout import STEMS, files_of, selection
+from timbrebench.datasets.starnet.layout import STEMS, files_of, selection, told_tracks
 from timbrebench.datasets.starnet.options import DOWNLOAD, LICENCE, PAGE, Options
 from timbrebench.datasets.starnet.unpack import LIMITS
 
@@ -70,8 +70,8 @@ class StarNet(Dataset):
         if not self.root.is_dir():
             return f"the dataset 'starnet' has no folder '{self.root}'. {self._way()}"
         if unfinished := self._getting().unfinished():
-            way = command(unfinished, self.root)
-            return f"{self.root}: what was asked for is not all there. Run: {way}"
+            way, made = command(unfinished, self.root), len(self._getting().inventory.files)
+            return f"{self.root}: {made} files are made, not all that was asked for. Run: {way}"
         if not _pieces(self.root, self.options.original):
             where = "in it or in its folder starnet-p1"
             return f"{self.root}: no 001.0.wav, … {where}. {self._way()}"
@@ -105,9 +105,12 @@ class StarNet(Dataset):
         return getting.verify(progress)
 
     def checked(self) -> str:
-        if not self._getting().inventory.files:
+        getting = self._getting()
+        if not getting.inventory.files:
             return super().checked()
-        return "each file has the size and SHA-256 that prepare wrote down"
+        told = "each file has the size and SHA-256 that prepare wrote down"
+        own = sum(1 for _ in getting.own_files())
+        return f"{told}, and the {own} that it did not make open as audio" if own else told
 
     def corpus(self) -> Corpus:
         from timbrebench.core.audio import probe_all
@@ -123,6 +126,12 @@ class StarNet(Dataset):
         }
         files = [path for stems in pieces.values() for path in stems.values()]
         usable, left_out = probe_all(files, self.root)
+        if not files:
+            raise MissingData(
+                f"{self.root}: no track has what is asked for (stems {self.options.stems}, tracks "
+                f"{self.options.tracks}).",
+                hint=f"It has {told_tracks(_pieces(self.root, self.options.original))}.",
+            )
         if not usable:
             raise MissingData(f"{self.root}: none of its {len(files)} files can be used.")
         refused = self._getting().inventory.refused

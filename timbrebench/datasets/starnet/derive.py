@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +25,8 @@ _LONGEST = 3600.0  # seconds of a piece
 _MEMORY = 2 << 30  # bytes of data that a process may have
 _DEADLINE = 600.0  # seconds for one file
 _MOST_PROCESSES = 8
+_END = 5.0  # seconds that a process which closed its output has to end
+_KILLS = (signal.SIGKILL, signal.SIGTERM)  # what a kernel short of memory, or a person, sends
 
 
 def derive(source: Path, target: Path) -> dict[str, Any]:
@@ -93,22 +96,32 @@ class _Process:
     def __init__(self) -> None:
         self.running: subprocess.Popen[str] | None = None
         self.ended = False
+        self.late = threading.Event()  # set where we end it, since it takes too long
 
     def ask(self, source: Path, target: Path) -> dict[str, Any]:
-        """The answer. What ends two processes is refused: one may have been killed by accident."""
+        """The answer. What ends two processes is refused, unless somebody killed them: memory may
+        have been short, and the next time it may not be."""
         for _ in range(2):
             if answer := self._answer({"source": str(source), "target": str(target)}):
                 return json.loads(answer)
             if self.ended:
                 return {"failed": "it was stopped"}
+        if self._was_killed():
+            return {"failed": "the process that decodes it was killed; the machine may lack memory"}
         return {"refused": "decoding it ends its process, or takes too long"}
+
+    def _was_killed(self) -> bool:
+        """Whether the last process was ended from outside: not by its own crash, nor by us."""
+        assert self.running
+        return not self.late.is_set() and -self.running.returncode in _KILLS
 
     def _answer(self, asked: dict[str, str]) -> str:
         """'' where the process ended before it gave one."""
         if self.running is None or self.running.poll() is not None:
             self.running = self._start()
         assert self.running.stdin and self.running.stdout
-        timer = threading.Timer(_DEADLINE, self.running.kill)
+        self.late.clear()
+        timer = threading.Timer(_DEADLINE, self._stop_late)
         timer.start()
         try:
             self.running.stdin.write(json.dumps(asked) + "\n")
@@ -119,9 +132,23 @@ class _Process:
         finally:
             timer.cancel()
         if not answer:
+            self._reap()
+        return answer
+
+    def _stop_late(self) -> None:
+        assert self.running
+        self.late.set()
+        self.running.kill()
+
+    def _reap(self) -> None:
+        """Lets a process that gave no answer end, by itself if it does."""
+        assert self.running
+        try:
+            self.running.wait(_END)
+        except subprocess.TimeoutExpired:
+            self.late.set()
             self.running.kill()
             self.running.wait()
-        return answer
 
     def _start(self) -> "subprocess.Popen[str]":
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")

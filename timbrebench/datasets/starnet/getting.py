@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from timbrebench.core.archives import Limits
+from timbrebench.core.errors import BenchError
 from timbrebench.core.fetched import let_go
 from timbrebench.core.fetching import Remote, check_space, fetch, to_fetch
 from timbrebench.core.interfaces import Needs, Progress
 from timbrebench.core.inventory import Inventory
 from timbrebench.datasets.starnet.derive import Derivers
-from timbrebench.datasets.starnet.layout import FOLDERS, files_of, selection
+from timbrebench.datasets.starnet.layout import FOLDERS, files_of, selection, told_tracks, track_of
 from timbrebench.datasets.starnet.options import Options
 from timbrebench.datasets.starnet.unpack import Unpacking, scratch
 
@@ -49,13 +50,16 @@ class Getting:
                 self.inventory, folder, asked, original=options.original, limits=self.limits
             )
 
+    def own_files(self) -> Iterator[Path]:
+        """Of the stems that lie there, those that the user put there."""
+        found = (path for _, _, path in files_of(self.root, self.options.original))
+        return (p for p in found if str(p.relative_to(self.root)) not in self.inventory.files)
+
     def _users_own(self, folder: str) -> bool:
         """Whether the user put the stems there: in the folder, or all of them in the root."""
         if _begun(folder) in self.inventory.notes:
             return False
-        found = (path for _, _, path in files_of(self.root, self.options.original))
-        own = (p for p in found if str(p.relative_to(self.root)) not in self.inventory.files)
-        return any(path.parent in (self.root, self.root / folder) for path in own)
+        return any(path.parent in (self.root, self.root / folder) for path in self.own_files())
 
     def unfinished(self) -> Options | None:
         """Of what was asked for, what is not all there; None where all of it is, or nothing was
@@ -82,12 +86,13 @@ class Getting:
         return Needs(download, round(most))
 
     def _held(self, work: Unpacking) -> int:
-        """Bytes that were made of an archive already."""
+        """Bytes that were made already of what is asked of an archive."""
         files = self.inventory.files.items()
-        return sum(known["size"] for name, known in files if name.startswith(work.folder))
+        return sum(known["size"] for name, known in files if work.wants(name))
 
     def run(self, progress: Progress) -> None:
         """One archive after the other: fetched, unpacked into stems, deleted."""
+        self._check_asked()
         if not self.works():
             return
         check_space(self.root, self.needs().disk or 0, "starnet")
@@ -99,6 +104,19 @@ class Getting:
                 work.run(archive, derivers, progress)
                 if not self.options.keep_archives:
                     let_go(archive)
+            self._check_asked()
+
+    def _check_asked(self) -> None:
+        """BenchError where the archives are known, and have no track that is asked for."""
+        known = [self.inventory.notes.get(w.note) for w in self._unpackings(self.options)]
+        if not known or None in known:
+            return
+        places = [place for each in known for place in each]
+        if places and not any(map(selection(self.options).track, map(track_of, places))):
+            raise BenchError(
+                f"starnet has no track {self.options.tracks}.",
+                hint=f"It has {told_tracks(set(map(track_of, places)))}.",
+            )
 
     def _note_request(self) -> None:
         request = {k: v for k, v in asdict(self.options).items() if k != "keep_archives"}
@@ -107,8 +125,13 @@ class Getting:
             self.inventory.note(_ASKED, [*asked, request])
 
     def verify(self, progress: Progress) -> dict[str, str]:
-        """File → what is wrong with it."""
+        """File → what is wrong with it: what was made, what was not, and the user's own beside."""
+        from timbrebench.core.audio import unusable
+
         wrong = self.inventory.verify(progress)
+        for path in self.own_files():
+            if reason := unusable(path):
+                wrong[str(path.relative_to(self.root))] = reason
         for work, _ in (found for request in self._requests() for found in self.works(request)):
             for place in sorted(work.lacking() or ()):
                 if not {f"{place}.flac", f"{place}.wav"} & wrong.keys():

@@ -5,7 +5,7 @@ A *place* is a stem below the root without its suffix: ``starnet-p1/001.0``.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -43,9 +43,7 @@ class Selection:
 
     def place(self, place: str) -> bool:
         """Whether 'starnet-p1/001.0' is asked for."""
-        folder, _, name = place.rpartition("/")
-        number, _, stem = name.partition(".")
-        return int(stem) in self.stems and self.track(_SPACES[folder] + number)
+        return int(place.rpartition(".")[2]) in self.stems and self.track(track_of(place))
 
     def places(self, folder: str) -> frozenset[str] | None:
         """All that is asked for of a folder, where it can be told without knowing what is there;
@@ -118,6 +116,20 @@ def place_of(member: str, folder: str) -> str | None:
     path = PurePosixPath(member)
     found = _MEMBER.fullmatch(path.name)
     return f"{folder}/{found[1]}" if found and path.parent.name in ("", folder) else None
+
+
+def track_of(place: str) -> str:
+    """'p1/001' of 'starnet-p1/001.0'."""
+    folder, _, name = place.rpartition("/")
+    return _SPACES[folder] + name.partition(".")[0]
+
+
+def told_tracks(ids: Iterable[str]) -> str:
+    """'p1/001 to p1/052 and p2/001 to p2/052'."""
+    spaces: dict[str, list[str]] = defaultdict(list)
+    for id in sorted(ids):
+        spaces[id.rpartition("/")[0]].append(id)
+    return " and ".join(f"{found[0]} to {found[-1]}" for found in spaces.values()) or "none"
 
 
 def files_of(root: Path, original: bool) -> Iterator[tuple[str, int, Path]]:

@@ -61,6 +61,12 @@ class Unpacking:
             return None
         return {place for place in places if self.asked.place(place) and not self.done(place)}
 
+    def wants(self, name: str) -> bool:
+        """Whether a file below the root is one of those that it makes."""
+        place, _, form = name.rpartition(".")
+        here = place.startswith(f"{self.folder}/")
+        return here and (form == "flac" or self.original) and self.asked.place(place)
+
     def done(self, place: str) -> bool:
         holds = self.inventory.holds
         made = holds(f"{place}.flac") and (not self.original or holds(f"{place}.wav"))
@@ -88,9 +94,16 @@ class Unpacking:
     def _all(self, archive: Path, derivers: Derivers, progress: Progress) -> bool:
         """Whether the archive was looked through to its end."""
         lacking = self.lacking()
-        for member in members(archive, self._refuse, limits=self.limits, progress=progress):
+
+        def refuse(name: str, reason: str) -> None:  # no place is called so
+            self._refuse(f"{archive.name}: {name}", reason)
+
+        for member in members(archive, refuse, limits=self.limits, progress=progress):
             place = place_of(member.name, self.folder)
             if place is None:
+                continue
+            if place in self.places:
+                refuse(member.name, "another file of the archive is the same stem")
                 continue
             self.places.append(place)
             if self.asked.place(place) and not self.done(place):
