@@ -19,7 +19,7 @@ Values = TypeVar("Values", "np.ndarray", "torch.Tensor")
 CEILING = 1e8  # greatest value of the mel before the log
 RANGE_DB = 80.0  # that a normalised log-mel spans below the loudest of the training set
 _BLOCK = 4096  # frames transformed at once: memory stays bounded for an hour of audio
-_FEW = 256  # frames whose spectra are made at once
+_FEW = 128  # frames whose spectra are made at once
 _NEPER_DB = 20 / math.log(10)  # dB in one unit of the natural log of a magnitude
 
 
@@ -95,11 +95,12 @@ def filterbank(spec: MelSpec) -> "torch.Tensor":
 
 
 def log_mel(samples: "np.ndarray | torch.Tensor", spec: MelSpec) -> "torch.Tensor":
-    """Samples [n] or [B, n] at ``spec.rate`` → log-mel [M, T] or [B, M, T], T = frames_of(n)."""
+    """Samples [n] or [B, n] at ``spec.rate`` → log-mel [M, T] or [B, M, T], T = frames_of(n). On
+    the CPU."""
     import torch
 
     padded = _padded(samples, spec)
-    bank = filterbank(spec).to(padded.device)
+    bank = filterbank(spec)
     frames = 1 + (padded.shape[-1] - spec.n_fft) // spec.hop
     parts = []
     for start in range(0, frames, _BLOCK):
@@ -111,16 +112,27 @@ def log_mel(samples: "np.ndarray | torch.Tensor", spec: MelSpec) -> "torch.Tenso
 
 def _powers(padded: "torch.Tensor", spec: MelSpec) -> "torch.Tensor":
     """|STFT| to the spec's power [..., F, T], frames one after the other in memory. A few frames at
-    a time, which then are still in the processor's cache: twice as fast."""
+    a time, which then are still in the processor's cache, and NumPy's absolute value of complex
+    numbers, which takes a tenth of the time of torch's: three times as fast as the whole STFT."""
+    import numpy as np
     import torch
 
-    frames = 1 + (padded.shape[-1] - spec.n_fft) // spec.hop
-    made = torch.empty(*padded.shape[:-1], frames, spec.n_fft // 2 + 1, device=padded.device)
-    for start in range(0, frames, _FEW):
-        end = min(start + _FEW, frames)
-        piece = padded[..., start * spec.hop : (end - 1) * spec.hop + spec.n_fft]
-        made[..., start:end, :] = (_stft(piece, spec).abs() ** spec.power).transpose(-1, -2)
+    window = torch.nn.functional.pad(torch.hann_window(spec.win), _margins(spec))
+    pieces = padded.unfold(-1, spec.n_fft, spec.hop)  # [..., T, n_fft], a view
+    made = torch.empty(*pieces.shape[:-1], spec.n_fft // 2 + 1)
+    for start in range(0, pieces.shape[-2], _FEW):
+        few = torch.fft.rfft(pieces[..., start : start + _FEW, :] * window)
+        held = made[..., start : start + _FEW, :].numpy()
+        np.abs(few.numpy(), out=held)
+        if spec.power != 1:
+            held **= spec.power
     return made.transpose(-1, -2)
+
+
+def _margins(spec: MelSpec) -> tuple[int, int]:
+    """Samples of a frame before and behind its window."""
+    left = (spec.n_fft - spec.win) // 2
+    return left, spec.n_fft - spec.win - left
 
 
 def spectrum(samples: "np.ndarray | torch.Tensor", spec: MelSpec) -> "torch.Tensor":

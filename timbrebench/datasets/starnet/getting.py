@@ -108,15 +108,14 @@ class Getting:
 
     def _check_asked(self) -> None:
         """BenchError where the archives are known, and have no track that is asked for."""
-        known = [self.inventory.notes.get(w.note) for w in self._unpackings(self.options)]
-        if not known or None in known:
+        notes = self.inventory.notes
+        known: list[list[str] | None] = [notes.get(w.note) for w in self._unpackings(self.options)]
+        tracks = {track_of(place) for places in known for place in places or ()}
+        if None in known or not tracks or any(map(selection(self.options).track, tracks)):
             return
-        places = [place for each in known for place in each]
-        if places and not any(map(selection(self.options).track, map(track_of, places))):
-            raise BenchError(
-                f"starnet has no track {self.options.tracks}.",
-                hint=f"It has {told_tracks(set(map(track_of, places)))}.",
-            )
+        raise BenchError(
+            f"starnet has no track {self.options.tracks}.", hint=f"It has {told_tracks(tracks)}."
+        )
 
     def _note_request(self) -> None:
         request = {k: v for k, v in asdict(self.options).items() if k != "keep_archives"}
