@@ -93,6 +93,19 @@ def hold_on(data: Mapping[str, Any]) -> dict[str, Any]:
     return leave_a_child({**data, "hang": True})
 
 
+def fork_a_child(data: Mapping[str, Any]) -> dict[str, Any]:
+    """As ``leave_a_child`` and hangs; the child has all that this process had open."""
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(LONG)
+        os._exit(0)
+    path = Path(data["pids"])
+    path.with_suffix(".part").write_text(f"{os.getpid()} {child}")
+    path.with_suffix(".part").rename(path)
+    return hang(data)
+
+
 def meet(data: Mapping[str, Any]) -> dict[str, Any]:
     """Ends when the other job has come too."""
     own, other = Path(data["own"]), Path(data["other"])
@@ -143,7 +156,17 @@ def lose_the_parent(data: Mapping[str, Any]) -> dict[str, Any]:
 JOBS: list[Callable[[Mapping[str, Any]], dict[str, Any]]] = [
     *(answer, refuse, crash, fail, leave, die),
     *(exhaust, exhaust_torch, exhaust_above, exhaust_anyhow),
-    *(hang, hang_on, leave_a_child, hold_on, meet, be_counted, finish_once, lose_the_parent),
+    *(
+        hang,
+        hang_on,
+        leave_a_child,
+        fork_a_child,
+        hold_on,
+        meet,
+        be_counted,
+        finish_once,
+        lose_the_parent,
+    ),
     breathe,
 ]
 

@@ -335,22 +335,50 @@ from timbrebench.benchmarks.executors import local, process
 from timbrebench.benchmarks.jobs import Job
 
 process.WORKER = "strange_jobs"
-data = {"do": "leave_a_child", "pids": sys.argv[2], "hang": True}
+data = {"do": sys.argv[3], "pids": sys.argv[2], "hang": True}
 job = Job("a", "strange", "a", Path(sys.argv[1]), data)
 list(local.LocalExecutor().run([job], lambda job, event: None))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
-def test_a_killed_parent_leaves_no_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("do", ["leave_a_child", "fork_a_child"])
+def test_a_killed_parent_leaves_no_worker_and_its_child_keeps_nobody_waiting(
+    job, tmp_path: Path, do: str
+) -> None:
+    """A worker's own children outlive it, until its job is done again."""
     noted = tmp_path / "pids"
-    words = [sys.executable, "-c", RUN_ONE, str(tmp_path / "job"), str(noted)]
+    words = [sys.executable, "-c", RUN_ONE, str(tmp_path / "same"), str(noted), do]
     parent = subprocess.Popen(words)
     worker, child = pids(noted)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     wait_until(lambda: not alive(worker))
-    os.kill(child, signal.SIGKILL)  # a worker's own children are beyond this
+    assert alive(child)
+    heard = Heard()
+    assert outcomes(job("answer", "same"), listen=heard)["same"].status == "ok"
+    assert "wait" not in [event.get("phase") for _, event in heard.events]
+    wait_until(lambda: not alive(child))
+
+
+def test_all_that_hang_are_stopped_at_once(job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that they get to end by themselves is one time for all of them."""
+    jobs = [job("hang_on", key) for key in "abcd"]
+    workers = [WorkerProcess(each, Start(each.key, 1)) for each in jobs]
+    told: list[Mapping[str, Any]] = []
+    while [event.get("phase") for event in told].count("strange") < len(workers):
+        attend(workers, lambda job, event: told.append(event))
+    waited: list[float] = []
+    wait = subprocess.Popen.wait
+
+    def counted(process: "subprocess.Popen[bytes]", timeout: float | None = None) -> int:
+        waited.append(timeout or 0.0)
+        return wait(process, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", counted)
+    process.stop(workers, "interrupted")
+    assert all(worker.ended for worker in workers)
+    assert sum(waited[: len(workers)]) < 1.5 * process.GRACE  # the TERMs' turn
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")

@@ -6,17 +6,17 @@ printed, by us or by a library, goes to the job's log.
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from timbrebench.benchmarks.holding import held
 from timbrebench.benchmarks.store import FULL, MAKE_ROOM
 from timbrebench.benchmarks.work import JOBS
 from timbrebench.core import files
@@ -44,6 +44,11 @@ class Events:
         self.phase = phase_name
         self({"event": "phase", "phase": phase_name})
 
+    def wait(self) -> None:
+        if self.phase != "wait":
+            self.enter("wait")
+        self.alive()
+
     def alive(self, *_: int) -> None:
         if time.monotonic() - self.told > BEAT:
             self({"event": "alive"})
@@ -64,33 +69,12 @@ def main(path: str) -> int:
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    with alone(Path(job["folder"]), events):
+    with held(Path(job["folder"]), job["id"], events.wait):
         if _answered(job):
             return 0
         answer = {"id": job["id"], **_answer(job, events)}
         files.write_json(Path(job["answer"]), answer)
     return 0 if answer["status"] == "ok" else 1
-
-
-@contextlib.contextmanager
-def alone(folder: Path, events: Events) -> Iterator[None]:
-    """Holds a job's folder. One that was given up for lost may work there yet, on a machine that
-    was cut off: what comes after it waits until it has ended, and goes on from its checkpoint."""
-    with (folder / ".lock").open("w") as lock:
-        while not _locked(lock):
-            if events.phase != "wait":
-                events.enter("wait")
-            time.sleep(0.2)
-            events.alive()
-        yield
-
-
-def _locked(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _answered(job: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ import os
 import uuid
 from collections.abc import Sequence
 
-from timbrebench.benchmarks.executors.process import Start, WorkerProcess, attend
+from timbrebench.benchmarks.executors.process import Start, WorkerProcess, attend, stop
 from timbrebench.benchmarks.executors.queue import QueueExecutor
 from timbrebench.benchmarks.jobs import Job, Listener
 
@@ -37,9 +37,7 @@ class LocalExecutor(QueueExecutor[WorkerProcess]):
         return attend(running, listen)
 
     def stop(self, running: Sequence[WorkerProcess]) -> list[WorkerProcess]:
-        for worker in running:
-            if not worker.ended:
-                worker.stop("interrupted")
+        stop([worker for worker in running if not worker.ended], "interrupted")
         return list(running)
 
 

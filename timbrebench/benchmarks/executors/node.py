@@ -20,7 +20,13 @@ from typing import Any
 import timbrebench
 from timbrebench.benchmarks.executors import process
 from timbrebench.benchmarks.executors.events import append_event
-from timbrebench.benchmarks.executors.process import Start, WorkerProcess, as_outcome, attend
+from timbrebench.benchmarks.executors.process import (
+    Start,
+    WorkerProcess,
+    as_outcome,
+    attend,
+    stop,
+)
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.core import files
 from timbrebench.core.hookspecs import GROUP
@@ -52,7 +58,7 @@ def do(order: Mapping[str, Any]) -> Told:
             pass
     finally:
         if not worker.ended:
-            worker.stop("interrupted")
+            stop([worker], "interrupted")
     return _told(worker.outcome())
 
 

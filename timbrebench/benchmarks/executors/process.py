@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from timbrebench.benchmarks.holding import ORDER
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.core import files
 
@@ -92,7 +93,8 @@ class WorkerProcess:
         # What is kept would count where memory is limited.
         trains = self.job.kind in ("train", "calibrate")
         keeps = trains and not self.job.data.get("memory", {}).get("host")
-        return threads | WAITING | (ALLOCATOR if keeps else {}) | dict(self.start.environment)
+        own = {ORDER: self.start.id, **self.start.environment}
+        return threads | WAITING | (ALLOCATOR if keeps else {}) | own
 
     @property
     def ended(self) -> bool:
@@ -121,18 +123,13 @@ class WorkerProcess:
             return f"it gave no sign of life for {self.job.stall:g} s"
         return ""
 
-    def stop(self, why: str) -> None:
-        """TERM, then KILL, to the whole process group: no orphan is left."""
-        self.stopped = why
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(GRACE)
+    def signal(self, number: signal.Signals) -> None:
+        """To its whole process group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
 
     def outcome(self, interrupted: bool = False) -> Outcome:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # what it may have left running
+        self.signal(signal.SIGKILL)  # what it may have left running
         answer = read_answer(self.job, self.start.id)
         if answer is not None and not interrupted:
             return as_outcome(answer, self.tail())
@@ -162,6 +159,19 @@ class WorkerProcess:
 INTERRUPTED = ("interrupted", "stopped by the user")
 
 
+def stop(workers: Sequence[WorkerProcess], why: str) -> None:
+    """TERM to all of them and their children, then KILL: no orphan is left, and one that heeds no
+    TERM keeps none of the others waiting."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        end = time.monotonic() + GRACE
+        for worker in workers:
+            worker.stopped = why
+            worker.signal(number)
+        for worker in workers:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.process.wait(max(0.0, end - time.monotonic()))
+
+
 def attend(
     workers: Sequence[WorkerProcess], hand_on: Callable[[Job, Mapping[str, Any]], None]
 ) -> list[WorkerProcess]:
@@ -175,7 +185,7 @@ def attend(
         _hand_on(worker, hand_on)
         late = worker.overdue()
         if not worker.ended and late:
-            worker.stop(late)
+            stop([worker], late)
         if worker.ended:
             _hand_on(worker, hand_on)
             done.append(worker)
