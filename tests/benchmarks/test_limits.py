@@ -54,12 +54,16 @@ def test_wrong_words_are_found_before_anything_starts() -> None:
 
 
 def test_what_tensors_may_take() -> None:
-    own = 200 * 2**20
-    assert allowance({"gpu": GIB, "host": None}, "cpu", own) == Allowance(GIB, WORKSPACE)
-    assert allowance({"gpu": None, "host": GIB}, "cpu", own) == Allowance(GIB, WORKSPACE + own)
-    assert allowance({"gpu": GIB, "host": GIB}, "cpu", own) == Allowance(GIB, WORKSPACE + own)
-    assert allowance({"gpu": GIB, "host": None}, "cuda", own) == Allowance(GIB, WORKSPACE)
+    own = 208 * 2**20
+    beside = WORKSPACE + own
+    for device in ("cpu", "cuda"):  # what a GPU is planned for is what it would take there
+        gpu = {"gpu": GIB, "host": None}
+        assert allowance(gpu, device, own) == Allowance(GIB, WORKSPACE, "cuda")
+    assert allowance({"gpu": None, "host": GIB}, "cpu", own) == Allowance(GIB, beside, "cpu")
+    assert allowance({"gpu": GIB, "host": GIB}, "cpu", own) == Allowance(GIB, beside, "cuda")
     assert allowance({"gpu": None, "host": None}, "cpu", own) is None
+    (less,) = {allowance({"host": GIB}, "cpu", own - n) for n in (0, 1, 2**24 - 1)}
+    assert less == allowance({"host": GIB}, "cpu", own) != allowance({"host": GIB}, "cpu", own + 1)
 
 
 def test_a_phase_is_judged_by_what_was_enforced() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from timbrebench.core.errors import BenchError
-from timbrebench.core.units import bytes_text, parse_bytes
+from timbrebench.core.units import bytes_text, enough_text, parse_bytes
 from timbrebench.core.ways import (
     MARGIN,
     Allowance,
@@ -63,6 +63,24 @@ def test_what_never_fits_says_what_it_needs() -> None:
     for beside, recompute, told in ((0, True, 116), (7, True, 123), (0, False, 122)):
         with pytest.raises(NeedsMore, match=f"stage does not fit: needs at least {told} B"):
             fitting(Peaks(), 24, Allowance(100, beside), "stage", recompute)
+
+
+@pytest.mark.parametrize(
+    "count, told",
+    [
+        (7, "7 B"),
+        (1024, "1 KiB"),
+        (1025, "2 KiB"),
+        (119_000_000, "114 MiB"),
+        (2**30 - 1, "1024 MiB"),
+        (2**30 + 1, "1.1 GiB"),
+        (7_552_534_667, "7.1 GiB"),
+        (8 * 2**30, "8 GiB"),
+    ],
+)
+def test_an_amount_that_is_told_is_enough(count: int, told: str) -> None:
+    assert enough_text(count) == told
+    assert parse_bytes(told) >= count
 
 
 def test_what_is_beside_the_tensors_is_planned_with_them() -> None:

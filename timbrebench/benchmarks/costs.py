@@ -23,12 +23,10 @@ _known: dict[Hashable, Any] = {}  # of all cells that a worker plans
 
 
 class Costs:
-    """Of stages that are trained on a corpus with these instruments, at one precision, on a kind
-    of device ('cpu' or 'cuda')."""
+    """Of stages that are trained on a corpus with these instruments, at one precision."""
 
-    def __init__(self, instruments: Collection[str], precision: str, device: str = "cpu") -> None:
+    def __init__(self, instruments: Collection[str], precision: str) -> None:
         self.instruments, self.precision = frozenset(instruments), precision
-        self.device = device
         self.kinds: dict[Stage, str] = {}
         self.traced: Callable[[], None] = lambda: None  # called after each trace
 
@@ -36,10 +34,13 @@ class Costs:
         """Of a training step, for one example."""
         return self._once(("flops", self.kind(stage)), lambda: step_flops(stage))
 
-    def training_peak(self, stage: Stage, way: Way, depends: Sequence[Stage]) -> int:
+    def training_peak(
+        self, stage: Stage, way: Way, depends: Sequence[Stage], device: str = "cpu"
+    ) -> int:
         """Bytes; see :func:`timbrebench.core.footprint.training_peak`."""
-        key = ("training", self.precision, self.device, way, *map(self.kind, (stage, *depends)))
-        precision, device = self.precision, self.device
+        precision = self.precision
+        device = device if precision == "bf16" else "cpu"  # in float32 both take the same
+        key = ("training", precision, device, way, *map(self.kind, (stage, *depends)))
         return self._once(key, lambda: training_peak(stage, way, precision, depends, device=device))
 
     def batch_norm(self, stage: Stage) -> bool:

@@ -15,6 +15,7 @@ from timbrebench.core.ways import Allowance, Way, divisors, ways_down
 # Libraries keep buffers of their own beside the tensors: cuBLAS 32 MiB on Hopper and 8 before, and
 # oneDNN took 75 MB for the convolutions of the published ldm, a tenth of its tensors and 37 MB.
 WORKSPACE = 64 * 2**20
+_OWN_STEP = 16 * 2**20  # what a process has of its own is rounded up to these
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,15 @@ def lower_sampling(sampling: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def allowance(limits: Mapping[str, int | None], device: str, own: int | None) -> Allowance | None:
     """Of the limits the one that leaves the tensors of a job least. ``own``: what the process has
-    without them."""
+    without them, which differs a little from one to the next.
+
+    What a GPU is planned for is what it would take there, whatever device there is here. That is
+    never less than on a CPU (core.casts), and so serves for both limits.
+    """
     gpu, host = limits.get("gpu"), limits.get("host") if device == "cpu" else None
-    known = [(gpu, WORKSPACE), (host, WORKSPACE + (own or 0))]
-    found = [Allowance(limit, beside) for limit, beside in known if limit is not None]
+    known = [(gpu, WORKSPACE), (host, WORKSPACE + -(-(own or 0) // _OWN_STEP) * _OWN_STEP)]
+    kind = "cpu" if gpu is None else "cuda"
+    found = [Allowance(limit, beside, kind) for limit, beside in known if limit is not None]
     return min(found, key=lambda each: each.limit - each.beside, default=None)
 
 

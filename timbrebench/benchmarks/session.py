@@ -1,7 +1,7 @@
 """A cell inside a worker: its description turned back into corpus, method and stages. Heavy."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from timbrebench.core.records import Budget, Corpus, Task
 from timbrebench.core.registry import create, registry
 from timbrebench.core.signs import alive
 from timbrebench.core.splits import apply_split
-from timbrebench.core.ways import Allowance, Way, fitting
+from timbrebench.core.ways import Allowance, NeedsMore, Way, fitting
+
+_SAMPLING = "sampling"
 
 
 def open_dataset(data: Mapping[str, Any]) -> Dataset:
@@ -112,19 +114,32 @@ class Session:
 
     @functools.cached_property
     def costs(self) -> Costs:
-        kind = self.device.partition(":")[0]
-        return Costs(self.corpus.instruments, self.cell["precision"], kind)
+        return Costs(self.corpus.instruments, self.cell["precision"])
 
     # ------------------------------------------------------------------ planning
 
     def plan(self, limits: Mapping[str, int | None]) -> dict[str, Any]:
         """``stages``: each with its share of the budget in whole steps, its way of training within
-        the limits of memory, and its key; ``sampling``: slices at once. NeedsMore where a stage
-        fits into no way."""
+        the limits of memory, and its key; ``sampling``: slices at once. NeedsMore, of what needs
+        most, where anything fits into no way."""
         allowed = allowance(limits, self.device, own_data())
-        return {"stages": self.stage_plans(allowed), "sampling": self._sampling(allowed)}
+        ways, lacking = dict[str, dict[str, Any]](), list[NeedsMore]()
+        for name, way_of in self._to_fit():
+            try:
+                ways[name] = way_of(allowed)
+            except NeedsMore as error:
+                lacking.append(error)
+        if lacking:
+            raise max(lacking, key=lambda error: error.least)
+        return {"sampling": ways.pop(_SAMPLING), "stages": self._stage_plans(ways)}
 
-    def stage_plans(self, allowed: Allowance | None = None) -> list[dict[str, Any]]:
+    def _to_fit(self) -> Iterator[tuple[str, Callable[[Allowance | None], dict[str, Any]]]]:
+        """What memory is planned for, by name."""
+        for stage in self.stages:
+            yield stage.name, functools.partial(self._memory, stage)
+        yield _SAMPLING, self._sampling
+
+    def _stage_plans(self, ways: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         total = sum(s.share for s in self.stages)
         plans: dict[str, dict[str, Any]] = {}
         for stage in self.stages:
@@ -138,7 +153,7 @@ class Session:
                 "batch_size": batch,
                 "share": stage.share / total,
                 **resolve_steps(self.budget.kind, amount, batch, flops),
-                "memory": self._memory(stage, allowed),
+                "memory": ways[stage.name],
             }
             plans[stage.name] = plan | {"key": self._stage_key(stage, plan)}
         return list(plans.values())
@@ -148,10 +163,10 @@ class Session:
         batch = stage.recipe.batch_size
         way, planned = Way(batch), None
         if allowed is not None:
-            depends = [self.stage(name) for name in stage.depends]
+            depends, device = [self.stage(name) for name in stage.depends], allowed.device
 
             def peak(way: Way) -> int:
-                return self.costs.training_peak(stage, way, depends)
+                return self.costs.training_peak(stage, way, depends, device)
 
             way, planned = fitting(peak, batch, allowed, stage.name)
         return {**asdict(way), "planned_bytes": planned, "batch_norm": self.costs.batch_norm(stage)}
@@ -164,7 +179,7 @@ class Session:
         def peak(way: Way) -> int:
             return self.costs.sampling_peak(self.stages, way.micro_batch)
 
-        way, planned = fitting(peak, AT_ONCE, allowed, "sampling", recompute=False)
+        way, planned = fitting(peak, AT_ONCE, allowed, _SAMPLING, recompute=False)
         return {"slices": way.micro_batch, "planned_bytes": planned}
 
     def _stage_key(self, stage: Stage, plan: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Amounts of memory as people write them."""
 
+import math
 import re
 
 from timbrebench.core.errors import BenchError
@@ -18,6 +19,13 @@ def parse_bytes(text: str) -> int:
     if found is None or factor is None or not float(found[1]):
         raise BenchError(f"'{text}' is no amount of memory.", hint="Like 8GiB, 500MB.")
     return int(float(found[1]) * factor)
+
+
+def enough_text(count: int) -> str:
+    """An amount in words that is no less, so that it is enough if it is given back."""
+    units = [(2**30, "GiB", 10), (2**20, "MiB", 1), (2**10, "KiB", 1)]
+    size, unit, parts = next((u for u in units if count >= u[0]), (1, "B", 1))
+    return f"{math.ceil(count * parts / size) / parts:g} {unit}"
 
 
 def bytes_text(count: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from timbrebench.core.errors import BenchError
-from timbrebench.core.units import bytes_text
+from timbrebench.core.units import enough_text
 
 MARGIN = 1.1  # kernels' scratch memory and the allocator's gaps: 4 to 9 % were seen
 
@@ -23,10 +23,12 @@ class Way:
 
 @dataclass(frozen=True)
 class Allowance:
-    """Bytes that a job may take, and those of them that it takes beside its tensors."""
+    """Bytes that a job may take, and those of them that it takes beside its tensors, on a kind of
+    device ('cpu' or 'cuda', which need not be there)."""
 
     limit: int
     beside: int = 0
+    device: str = "cpu"
 
 
 def padded(peak: int) -> int:
@@ -58,7 +60,8 @@ class NeedsMore(BenchError):
     """No way of training fits into a budget."""
 
     def __init__(self, what: str, least: int) -> None:
-        super().__init__(f"{what} does not fit: needs at least {bytes_text(least)}")
+        super().__init__(f"{what} does not fit: needs at least {enough_text(least)}")
+        self.least = least
 
 
 def ways_down(way: Way, batch: int) -> list[Way]:
