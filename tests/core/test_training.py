@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from timbrebench.core import training
 from timbrebench.core.files import sha256_of
 from timbrebench.core.interfaces import Recipe, Stage, StageContext
+from timbrebench.core.learner import Learner
 from timbrebench.core.records import Corpus, Track
 from timbrebench.core.training import (
     TrainingDiverged,
@@ -437,11 +438,60 @@ def test_batchnorm_statistics_come_along(tmp_path: Path) -> None:
     assert found["0.num_batches_tracked"].item() == 100
 
 
-def test_a_wall_clock_budget_ends(tmp_path: Path) -> None:
-    record = run(Line(), tmp_path, plan(0, seconds=0.05))
-    assert record["steps"] >= 1
-    assert record["seconds"] >= 0.05
+class Watch:
+    """A clock that goes on by what is done: a step takes 1 s, a validation 4 and a checkpoint 2."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.done: list[str] = []
+        self.die_in = ""
+        monkeypatch.setattr(training.time, "monotonic", lambda: self.now)
+        for name, seconds in (("step", 1.0), ("validate", 4.0)):
+            monkeypatch.setattr(Learner, name, self._taking(name, getattr(Learner, name), seconds))
+        save = self._taking("save", training.save_checkpoint, 2.0)
+        monkeypatch.setattr(training, "save_checkpoint", save)
+
+    def _taking(self, name: str, work: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+        def timed(*given: Any) -> Any:
+            if name == self.die_in and self.done[-1:] == ["save"] and len(self.done) > 3:
+                raise KeyboardInterrupt
+            self.now += seconds
+            self.done.append(name)
+            return work(*given)
+
+        return timed
+
+
+@pytest.mark.parametrize("seconds", [14.0, 20.5, 60.0, 600.0])
+def test_a_wall_clock_budget_is_not_passed_by_more_than_a_step(
+    tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Validations, checkpoints and the last of both are within it."""
+    watch = Watch(monkeypatch)
+    record = run(Line(recipe(valid_every=10, valid_examples=4)), tmp_path, plan(0, seconds=seconds))
+    assert seconds - 1 < watch.now <= seconds + 1
+    assert record["wall_seconds"] == pytest.approx(watch.now)
+    assert record["seconds"] == record["steps"] == watch.done.count("step")
+    assert watch.done[-2:] == ["save", "validate"]
     assert curve(tmp_path)[-1]["step"] == record["steps"]
+
+
+def test_killed_in_its_last_validation_it_costs_no_more_of_a_wall_clock_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(monkeypatch)
+    watch.die_in = "validate"
+    with pytest.raises(KeyboardInterrupt):
+        run(Line(recipe(valid_every=10, valid_examples=4)), tmp_path, plan(0, seconds=60.0))
+    steps, watch.die_in, watch.done = watch.done.count("step"), "", []
+    record = run(Line(recipe(valid_every=10, valid_examples=4)), tmp_path, plan(0, seconds=60.0))
+    assert record["steps"] == steps and watch.done == ["save", "validate"]
+    assert record["wall_seconds"] <= 61 + 2
+
+
+def test_a_budget_of_less_than_a_step_is_one_step(tmp_path: Path) -> None:
+    record = run(Line(), tmp_path, plan(0, seconds=1e-6))
+    assert record["steps"] == 1 and curve(tmp_path)[-1]["step"] == 1
 
 
 # ---------------------------------------------------------------------------- interruption

@@ -37,7 +37,7 @@ class TrainingDiverged(BenchError):
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """How long and how to train: ``steps``, or ``seconds`` of steps for a wall-clock budget."""
+    """How long and how to train: ``steps``, or ``seconds`` for a wall-clock budget."""
 
     steps: int  # 0 for a wall-clock budget
     seed: int
@@ -58,6 +58,9 @@ class Clock:
 
     step: int = 0
     seconds: float = 0.0  # spent in steps, over all processes that took part
+    wall: float = 0.0  # and between them: what a wall-clock budget counts
+    validating: float = 0.0  # seconds of the longest validation, and of the longest saving
+    saving: float = 0.0
     factor: float = 1.0  # of the plateau schedule
     best: float = math.inf
     stale: int = 0  # validations since the best
@@ -143,40 +146,61 @@ class _Trainer:
     # ------------------------------------------------------------------ the loop
 
     def run(self) -> None:
-        saved = reported = time.monotonic()
+        self.saved = self.told = self.ticked = time.monotonic()
         while not self._done():
-            started = time.monotonic()
             self._step()
-            wait_for(self.context.device)  # a GPU has only been asked so far
-            now = time.monotonic()
-            self.clock.seconds += now - started
-            self.clock.step += 1
-            if self._due(self.recipe.valid_every) or self._done():
-                self._validate()
-            if self._due(self.log_every) or self._done():
-                self._log()
-            if now - reported > REPORT_SECONDS or self._done():
-                self._tell()
-                release_pages()
-                reported = now
-            if now - saved > self.plan.checkpoint_seconds:
-                self._save()
-                saved = time.monotonic()
+            if not self._done():
+                self._between()
+        if self.plan.seconds is not None:
+            self._save()  # a kill from here on costs none of the budget
+        self._validate()
+        self._log()
+        self._tell()
+        self._tick()
+
+    def _between(self) -> None:
+        """What is due between two steps. Under a wall-clock budget all of it is after the first
+        one, to learn what it takes."""
+        learns = self.plan.seconds is not None and self.clock.step == 1
+        if learns or self._due(self.recipe.valid_every):
+            self._validate()
+        if self._due(self.log_every):
+            self._log()
+        if time.monotonic() - self.told > REPORT_SECONDS:
+            self._tell()
+            release_pages()
+        if learns or time.monotonic() - self.saved > self.plan.checkpoint_seconds:
+            self._save()
+        self._tick()
 
     def _done(self) -> bool:
+        """A wall-clock budget leaves room for what comes after its last step."""
         if self.plan.seconds is not None:
-            return self.clock.step > 0 and self.clock.seconds >= self.plan.seconds
+            end = self.clock.wall + self.clock.validating + self.clock.saving
+            return self.clock.step > 0 and end >= self.plan.seconds
         return self.clock.step >= self.plan.steps
 
     def _share(self) -> float:
         if self.plan.seconds is not None:
-            return self.clock.seconds / self.plan.seconds
+            return self.clock.wall / self.plan.seconds
         return self.clock.step / self.plan.steps
 
     def _due(self, every: int) -> bool:
         return self.clock.step % every == 0
 
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.clock.wall, self.ticked = self.clock.wall + now - self.ticked, now
+
     def _step(self) -> None:
+        started = time.monotonic()
+        self._take_step()
+        wait_for(self.context.device)  # a GPU has only been asked so far
+        self.clock.seconds += time.monotonic() - started
+        self.clock.step += 1
+        self._tick()
+
+    def _take_step(self) -> None:
         size = self.recipe.batch_size
         first = self.clock.step * size
         batch = collate(draw(self.stage, self.plan, "train", first, size), self.context.device)
@@ -198,9 +222,11 @@ class _Trainer:
 
     def _validate(self) -> None:
         """Keeps the averaged weights if they are the best so far on the fixed examples."""
-        if not self.valid:
+        if not self.valid or self._last("valid_loss") == self.clock.step:
             return
+        started = time.monotonic()
         means = {f"valid_{k}": float(v) for k, v in self.learner.validate(self.valid).items()}
+        self.clock.validating = max(self.clock.validating, time.monotonic() - started)
         loss = means["valid_loss"]
         self.clock.curve.append({"step": self.clock.step, **means})
         if loss < self.clock.best:
@@ -212,7 +238,9 @@ class _Trainer:
             self.clock.factor, self.clock.stale = self.clock.factor * 0.5, 0
 
     def _log(self) -> None:
-        steps = max(1, self.clock.step - self._last_logged())
+        steps = self.clock.step - self._last("loss")
+        if not steps:
+            return
         means = {name: float(value) / steps for name, value in self.sums.items()}
         self.sums = {}
         if not math.isfinite(means.get("loss", 0.0)):
@@ -223,11 +251,13 @@ class _Trainer:
         point = {"step": self.clock.step, "seconds": round(self.clock.seconds, 3), **means}
         self.clock.curve.append(point)
 
-    def _last_logged(self) -> int:
-        steps = [int(p["step"]) for p in self.clock.curve if "loss" in p]
+    def _last(self, name: str) -> int:
+        """The step of the last point of the curve that has a value of that name; 0: none has."""
+        steps = [int(p["step"]) for p in self.clock.curve if name in p]
         return steps[-1] if steps else 0
 
     def _tell(self) -> None:
+        self.told = time.monotonic()
         losses = [p["loss"] for p in self.clock.curve if "loss" in p]
         self.report(
             {
@@ -248,6 +278,8 @@ class _Trainer:
     # ------------------------------------------------------------------ files
 
     def _save(self) -> None:
+        started = time.monotonic()
+        self._tick()
         state = {
             **self.learner.state(),
             "sums": self.sums,
@@ -255,6 +287,8 @@ class _Trainer:
             "rng": torch.get_rng_state(),
         }
         save_checkpoint(self.folder, state)
+        self.saved = time.monotonic()
+        self.clock.saving = max(self.clock.saving, self.saved - started)
 
     def resume(self) -> None:
         state = load_checkpoint(self.folder, self.context.device)
@@ -291,6 +325,7 @@ class _Trainer:
             "examples": examples,
             "flops": examples * self.plan.flops_per_example,
             "seconds": self.clock.seconds,
+            "wall_seconds": self.clock.wall,
             "seconds_per_step": self.clock.seconds / max(1, self.clock.step),
             "examples_per_second": self._speed(),
             "best_valid_loss": self.clock.best if self.learner.best else None,
