@@ -48,6 +48,12 @@ def exhaust_torch(data: Mapping[str, Any]) -> dict[str, Any]:
     raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
 
 
+def exhaust_a_library(data: Mapping[str, Any]) -> dict[str, Any]:
+    """glibc ends a process itself where it gets no memory for a thread."""
+    os.write(2, b"cannot allocate memory for thread-local data: ABORT\n")
+    os._exit(127)
+
+
 def exhaust_anyhow(data: Mapping[str, Any]) -> dict[str, Any]:
     raise OutOfMemory("it needs it all.")
 
@@ -155,7 +161,7 @@ def lose_the_parent(data: Mapping[str, Any]) -> dict[str, Any]:
 
 JOBS: list[Callable[[Mapping[str, Any]], dict[str, Any]]] = [
     *(answer, refuse, crash, fail, leave, die),
-    *(exhaust, exhaust_torch, exhaust_above, exhaust_anyhow),
+    *(exhaust, exhaust_torch, exhaust_a_library, exhaust_above, exhaust_anyhow),
     *(
         hang,
         hang_on,

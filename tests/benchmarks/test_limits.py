@@ -81,10 +81,10 @@ def test_a_limit_of_the_host_is_kept_to() -> None:
     code = (
         "import os\n"
         "from timbrebench.benchmarks.limits import enforce\n"
-        "assert enforce({'gpu': None, 'host': 300 << 20}, 'cpu') == 'rlimit'\n"
+        "assert enforce({'gpu': None, 'host': 800 << 20}, 'cpu') == 'rlimit'\n"
         "kept = bytearray(100 << 20)\n"
         "try:\n"
-        "    bytearray(300 << 20)\n"
+        "    bytearray(800 << 20)\n"
         "except MemoryError:\n"
         "    print('refused')\n"
     )

@@ -107,6 +107,7 @@ ENDS = {
     "fail": ("failed", "all of its items failed", ""),
     "exhaust": ("oom", "MemoryError", "Traceback"),
     "exhaust_torch": ("oom", "can't allocate memory", "Traceback"),
+    "exhaust_a_library": ("oom", "out of memory (cannot allocate memory for", "ABORT"),
     "leave": ("failed", "the process ended with code 3 and no answer", ""),
     "die": ("killed", "the process was ended by SIGKILL", ""),
 }

@@ -118,6 +118,13 @@ def allowance(limits: Mapping[str, int | None], device: str, own: int | None) ->
     return min(found, key=lambda each: each.limit - each.beside, default=None)
 
 
+def settle() -> None:
+    """Loads what takes memory of its own as it is loaded, before a limit holds: OpenBLAS, of which
+    SciPy has one, tries for ever where it gets none."""
+    import scipy.linalg  # noqa: F401
+    import torch  # noqa: F401
+
+
 def enforce(limits: Mapping[str, int | None], device: str) -> str:
     """Makes this process keep to the limits; by what: 'allocator', 'rlimit' or 'none'.
 
@@ -134,6 +141,7 @@ def enforce(limits: Mapping[str, int | None], device: str) -> str:
     if device == "cpu" and host is not None and sys.platform == "linux":
         import resource
 
+        settle()
         # Data, not address space: libraries map far more than they use.
         resource.setrlimit(resource.RLIMIT_DATA, (host, host))
         return "rlimit"

@@ -101,7 +101,7 @@ def _plan(session: Session, limits: Mapping[str, int | None]) -> dict[str, Any]:
     try:
         return session.plan(limits)
     except NeedsMore as error:
-        return {"error": str(error), "status": "impossible"}
+        return {"error": str(error), "status": "impossible", "least": error.least}
     except Exception as error:  # of one method: the others' plans stand
         traceback.print_exc()
         return {"error": one_line(error)}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from timbrebench.benchmarks.costs import Costs
-from timbrebench.benchmarks.limits import allowance
+from timbrebench.benchmarks.limits import allowance, settle
 from timbrebench.benchmarks.references import References
 from timbrebench.core import corpora, files
 from timbrebench.core.augment import augmented
@@ -122,6 +122,8 @@ class Session:
         """``stages``: each with its share of the budget in whole steps, its way of training within
         the limits of memory, and its key; ``sampling``: slices at once. NeedsMore, of what needs
         most, where anything fits into no way."""
+        if limits.get("host") is not None:
+            settle()
         allowed = allowance(limits, self.device, own_data())
         ways, lacking = dict[str, dict[str, Any]](), list[NeedsMore]()
         for name, way_of in self._to_fit():

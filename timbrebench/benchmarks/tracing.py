@@ -16,14 +16,29 @@ from timbrebench.core import files
 
 def stage_plans(plan: Plan, limits: MemoryLimits | None = None) -> dict[str, dict[str, Any]]:
     """Cell key → {'stages': […], 'sampling': …}, or {'error': reason}, of every cell that
-    trains. One that fits into no way of training has the status 'impossible'."""
+    trains. One that fits into no way of training has the status 'impossible', and so has any cell
+    that could not be scored within a limit of the host's memory."""
     limits = limits or MemoryLimits()
     cells = [c for c in plan.cells if c.trains and not c.impossible]
     kind = plan.config.device.partition(":")[0]
     found = {c.key: kept for c in cells if (kept := read_or_none(plan_file(c, limits, kind)))}
     for group in _groups([c for c in cells if c.key not in found]):
         found |= _trace(group, plan, limits)
-    return found
+    return found if limits.host is None else found | _unscored(plan, limits.host, found)
+
+
+def _unscored(
+    plan: Plan, limit: int, found: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The cells whose scores need more than a limit, and no less than their training does."""
+    from timbrebench.benchmarks.rehearsing import check_scoring
+
+    possible = [cell.key for cell in plan.cells if not cell.impossible]
+    lacking = check_scoring(plan, limit) if possible else None
+    if lacking is None:
+        return {}
+    answer = {"error": str(lacking), "status": "impossible", "least": lacking.least}
+    return {key: answer for key in possible if found.get(key, {}).get("least", 0) < lacking.least}
 
 
 def _groups(cells: list[Cell]) -> list[list[Cell]]:

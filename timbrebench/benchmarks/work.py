@@ -217,6 +217,14 @@ def compare(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     return {"comparisons": compare_run(Path(job["data"]["root"]))}
 
 
+def rehearse(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
+    """What scoring takes of memory."""
+    from timbrebench.benchmarks.rehearsing import rehearsed
+
+    events.enter("rehearse")
+    return {**rehearsed(job["data"]["metrics"], job["data"]["seconds"])}
+
+
 def _opened(job: Mapping[str, Any], threads: int = 0) -> tuple["Session", str]:
     """The job's cell, and what keeps this process to its limits of memory: from here on it computes
     on the cell's device, with so many threads, or with those of the job."""
@@ -256,6 +264,7 @@ JOBS: dict[str, Callable[[Mapping[str, Any], Events], dict[str, Any]]] = {
     "prepare": prepare,
     "survey": survey,
     "resolve": resolve,
+    "rehearse": rehearse,
     "calibrate": calibrate,
     "train": train,
     "evaluate": evaluate,

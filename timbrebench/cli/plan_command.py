@@ -33,7 +33,8 @@ def command(
 
     Steps of a FLOPs budget are counted by tracing, once; a second plan is read from the cache.
     With --gpu-memory or --host-memory each stage's peak is traced, and the largest micro-batch
-    that fits is shown: a batch of 4×2 is four parts of two examples. With --calibrate the time of
+    that fits is shown: a batch of 4×2 is four parts of two examples; and how many slices of audio
+    a network samples at once, with its peak. With --calibrate the time of
     training what is not trained yet is told, as long as one job runs at a time; estimates and
     scores come on top.
     """
@@ -51,7 +52,8 @@ def command(
     plans = {part: make_plan(config, registry()) for part, config in configs.items()}
     device = next(iter(configs.values())).device
     limits = memory_limits(execution, device)
-    columns = (*COLUMNS, "planned" if limits else "flops", *(["training"] if calibrate else []))
+    memory = ("planned", "sampling") if limits else ("flops",)
+    columns = (*COLUMNS, *memory, *(["training"] if calibrate else []))
     shown = {part: _shown(plan, out, limits, calibrate) for part, plan in plans.items()}
     if as_json:
         print_json(shown if suite else shown[""])
@@ -145,6 +147,7 @@ def _brief(row: Mapping[str, Any]) -> dict[str, Any]:
     if row["train_seconds"] is not None:
         brief["training"] = _duration(row["train_seconds"])
     brief["planned"] = [bytes_text(count) for count in planned if count is not None]
+    brief["sampling"] = _slices(row["sampling"])
     for name in ("steps", "batch", "planned"):
         if len(set(brief[name])) == 1:
             brief[name] = brief[name][0]
@@ -162,6 +165,12 @@ def _parts(batch: int, memory: Mapping[str, Any]) -> str:
     size = memory["micro_batch"]
     parts = str(batch) if size == batch else f"{batch // size}×{size}"
     return f"{parts}, recomputed" if memory["recompute"] else parts
+
+
+def _slices(sampling: Mapping[str, Any] | None) -> str:
+    """'8: 1.2 GiB'; '' where nothing is planned."""
+    planned = sampling and sampling["planned_bytes"]
+    return f"{sampling['slices']}: {bytes_text(planned)}" if sampling and planned else ""
 
 
 def _tell(plan: Any, shown: Mapping[str, Any]) -> None:

@@ -101,4 +101,8 @@ _OUT_OF_MEMORY = re.compile(
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says so, in whichever library's words."""
-    return bool(_OUT_OF_MEMORY.search(f"{type(error).__name__} {error}".lower()))
+    return says_out_of_memory(f"{type(error).__name__} {error}")
+
+
+def says_out_of_memory(text: str) -> bool:
+    return bool(_OUT_OF_MEMORY.search(text.lower()))

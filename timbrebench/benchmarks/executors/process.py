@@ -16,6 +16,7 @@ from typing import Any
 from timbrebench.benchmarks.holding import ORDER
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.core import files
+from timbrebench.core.memory import says_out_of_memory
 
 WORKER = "timbrebench.benchmarks.worker"  # the module that each process runs
 GRACE = 5.0  # seconds between TERM and KILL
@@ -141,7 +142,9 @@ class WorkerProcess:
             return INTERRUPTED
         if self.stopped:
             return "timeout", self.stopped
-        code = self.process.returncode
+        code, said = self.process.returncode, self.tail().splitlines()[-1:]
+        if code and says_out_of_memory("".join(said)):  # a library that ends the process itself
+            return "oom", f"the process ended as it was out of memory ({said[0]})"
         if code < 0:
             return "killed", f"the process was ended by {signal.Signals(-code).name}"
         return "failed", f"the process ended with code {code} and no answer"
