@@ -8,13 +8,29 @@ name that changes its address leads inside.
 import ipaddress
 import socket
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import unquote
+
+from timbrebench.core.archives import shown
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
-_LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+_LOCAL_NAMES = (".localhost", ".localdomain", ".local", ".internal", ".lan", ".home.arpa")
+# Not left to ``ipaddress``, whose lists differ from one Python to the next. After IANA's registries
+# of special-purpose addresses (RFC 6890): what is not reached from everywhere.
+_SPECIAL_V4 = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+    *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+)
+_SPECIAL_V6 = ("2001::/23", "2001:db8::/32", "3ffe::/16", "3fff::/20")
+_BLOCKED = tuple(map(ipaddress.ip_network, (*_SPECIAL_V4, *_SPECIAL_V6)))
+_GLOBAL = ipaddress.ip_network("2000::/3")  # all that is given out of IPv6
+_TEREDO = ipaddress.ip_network("2001::/32")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_ALLOW = "--allow-private allows it"
 _MAY_RUN = ("deno",)  # the sandboxed JavaScript that yt-dlp reads YouTube with
 _STARTS = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.fork")
 
@@ -30,11 +46,12 @@ def why_private(host: str, networks: Sequence[str] = ()) -> str:
     :func:`guard` checks when they are resolved."""
     if networks:
         return ""  # each address is checked by the guard
-    name = host.lower().rstrip(".")
+    name = unicodedata.normalize("NFKC", unquote(host)).lower()  # as who asks for it may read it
+    name = name.replace("\u3002", ".").rstrip(".")
     if (address := _literal(name)) is not None:
         return why_inside(address)
     local = "." not in name or name.endswith(_LOCAL_NAMES)
-    return f"the host '{host}' is in a private network" if local else ""
+    return f"the host '{shown(host)}' is in a private network ({_ALLOW})" if local else ""
 
 
 def _literal(host: str) -> Address | None:
@@ -51,18 +68,29 @@ def _literal(host: str) -> Address | None:
 
 def why_inside(address: Address, networks: Iterable[str] = ()) -> str:
     """Why an address must not be asked; '' if it may: it is public, or in one of the networks."""
-    inner = [address, *_embedded(address)]
-    public = all(a.is_global and not a.is_multicast for a in inner)
-    named = any(inner[-1] in ipaddress.ip_network(n) for n in networks)
-    return "" if public or named else f"the address {address} is in a private network"
+    inner = _embedded(address)
+    public = all(_is_public(a) for a in (address, *inner))
+    named = any((inner or [address])[-1] in ipaddress.ip_network(n) for n in networks)
+    told = f"the address {address} is in a private network ({_ALLOW})"
+    return "" if public or named else told
+
+
+def _is_public(address: Address) -> bool:
+    if address in _TEREDO or address in _NAT64:
+        return True  # if those that it leads to are
+    if address.version == 6 and address not in _GLOBAL:
+        return False
+    return not any(address in network for network in _BLOCKED)
 
 
 def _embedded(address: Address) -> list[Address]:
-    """The IPv4 address that an IPv6 address leads to, if it does."""
+    """The IPv4 addresses that an IPv6 address leads to, if it does."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     if address in _NAT64:
         return [ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)]
+    if address.teredo:
+        return list(address.teredo)
     found = address.ipv4_mapped or address.sixtofour
     return [found] if found else []
 
