@@ -8,7 +8,7 @@ import pytest
 
 from timbrebench.core.errors import BenchError
 from timbrebench.datasets.youtube.hosts import why_inside, why_private
-from timbrebench.datasets.youtube.rows import Refusal, Row, read_rows
+from timbrebench.datasets.youtube.rows import Refusal, Refusals, Row, read_list, read_rows
 
 GOOD = "https://example.com/a.wav"
 
@@ -50,6 +50,15 @@ def rows_of(folder: Path, *lines: str, most: int = 1000) -> list[Row | Refusal]:
         ("piano,a,http://10.1.2.3/", "the address 10.1.2.3 is in a private network"),
         ("piano,a,http://[::ffff:192.168.0.1]/", "is in a private network"),
         ("piano,a,http://[fe80::1]/", "is in a private network"),
+        ("piano,a,http://[fe80::1%25eth0]/", "is in a private network"),
+        ("piano,a,http://[::127.0.0.1]/", "is in a private network"),
+        ("piano,a,http://0177.0.0.1/", "the address 127.0.0.1 is in a private network"),
+        ("piano,a,http://127.0.0.1./", "the address 127.0.0.1 is in a private network"),
+        ("piano,a,http://%31%32%37.0.0.1/", "the address 127.0.0.1 is in a private network"),
+        ("piano,a,http://①②⑦.0.0.1/", "the address 127.0.0.1 is in a private network"),
+        ("piano,a,http://127。0。0。1/", "the address 127.0.0.1 is in a private network"),
+        ("piano,a,http://local%68ost/", "is in a private network (--allow-private allows it)"),
+        ("piano,a,http://10.1.2.3/", "(--allow-private allows it)"),
         (f"../../etc,a,{GOOD}", "its instrument may have letters"),
         (f"a/b,a,{GOOD}", "its instrument may have letters"),
         (f".hidden,a,{GOOD}", "its instrument may have letters"),
@@ -107,18 +116,61 @@ def test_what_is_no_list_is_one_line(tmp_path: Path, content: bytes, told: str) 
         list(read_rows(tmp_path / "none.csv", 10))
 
 
-def test_bytes_that_are_no_text_and_an_open_quote_harm_no_other_row(tmp_path: Path) -> None:
+def test_bytes_that_are_no_text_harm_no_other_row(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
-    head = b"instrument,title,url\n"
     path.write_bytes(
-        head + b"piano,\xff\xfe\0,https://example.com/a\nharp,b,https://example.com/b\n"
+        b"instrument,title,url\n"
+        b"piano,\xff\xfe\0,https://example.com/a\nharp,b,https://example.com/b\n"
     )
     first, second = read_rows(path, 10)
     assert isinstance(first, Row) and first.title == "\ufffd\ufffd\ufffd"
     assert isinstance(second, Row) and second.instrument == "harp"
-    path.write_bytes(head + b'piano,"never closed,https://example.com/a\n' + b"x,y,z\n" * 50_000)
-    found = list(read_rows(path, 10))
-    assert found and all(isinstance(row, Refusal) for row in found)
+
+
+@pytest.mark.parametrize(
+    "bad, reason",
+    [
+        (['piano,"never closed,https://example.com/a'], "a quote is not closed on its line"),
+        (['"'], "a quote is not closed on its line"),
+        ([f'piano,a,{GOOD},"a note', 'of two lines"'], "a quote is not closed on its line"),
+        (["x" * 16_001], "it has over 16000 characters"),
+        (["x" * 16_000 + f",a,{GOOD}"], "it has over 16000 characters"),
+        (["piano,a,https://" + "x" * 90_000], "it has over 16000 characters"),
+        (["x" * 16_000], "it has no title and no url"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_bad_line_takes_no_other_row_with_it(
+    tmp_path: Path, bad: list[str], reason: str, end: str
+) -> None:
+    """Every good row is taken, and every row has the number of its line."""
+    path = tmp_path / "list.csv"
+    lines = ["instrument,title,url", f"piano,a,{GOOD}", *bad]
+    lines += [f"harp,{n},{GOOD}?{n}" for n in range(49)]
+    path.write_bytes(end.join(lines).encode())
+    rows = list(read_rows(path, 1000))
+    good = [row for row in rows if isinstance(row, Row)]
+    assert [row.line for row in good] == [2, *(n + len(bad) + 3 for n in range(49))]
+    assert [row.title for row in good[1:]] == [str(n) for n in range(49)]
+    refused = [row for row in rows if isinstance(row, Refusal)]
+    assert [row.line for row in refused] == list(range(3, 3 + len(bad)))
+    assert reason in refused[0].reason
+
+
+def test_a_list_of_bad_rows_is_counted_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"instrument,title,url\npiano,a,{GOOD}\n" + "x\n" * 2_000_000)
+    refused = Refusals(100)
+    tracemalloc.start()
+    rows = read_list(path, 1000, (), refused)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(rows) == 1 and len(refused.told) == 100
+    told = refused.of("list.csv")
+    assert told["list.csv, line 3"] == "it has no title and no url"
+    last = "line 200001: at most 200000 lines of a list are read"
+    assert told["list.csv"] == f"{len(refused) - 100} more rows were refused, as {last}"
+    assert peak < 1 << 18  # of a list of 4 MB
 
 
 def test_ten_thousand_rows_are_read_in_little_memory(tmp_path: Path) -> None:
@@ -152,7 +204,31 @@ def test_ten_thousand_rows_are_read_in_little_memory(tmp_path: Path) -> None:
         ("::ffff:10.0.0.1", False),
         ("64:ff9b::7f00:1", False),
         ("64:ff9b::5db8:d822", True),
+        ("64:ff9b:1::7f00:1", False),
         ("2002:7f00:1::", False),
+        ("2002:5db8:d822::1", True),
+        ("2001:0:4136:e378:8000:63bf:a247:27dd", True),  # Teredo, to 93.184.216.34
+        ("2001:0:4136:e378:8000:63bf:80ff:fffe", False),  # Teredo, to 127.0.0.1
+        ("2001:0:7f00:1:8000:63bf:a247:27dd", False),  # Teredo, by 127.0.0.1
+        ("::ffff:0:127.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("::1", False),
+        ("fec0::1", False),
+        ("fe80::1", False),
+        ("ff02::1", False),
+        ("100::1", False),
+        ("2001:db8::1", False),
+        ("2001:20::1", False),
+        ("3fff::1", False),
+        ("5f00::1", False),
+        ("2001:4860:4860::8888", True),
+        ("192.0.0.8", False),
+        ("192.0.2.1", False),
+        ("192.88.99.1", False),
+        ("198.18.0.1", False),
+        ("203.0.113.9", False),
+        ("240.0.0.1", False),
+        ("255.255.255.255", False),
     ],
 )
 def test_public_addresses(address: str, public: bool) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from timbrebench.core.archives import shown
 from timbrebench.core.errors import BenchError
 from timbrebench.datasets.youtube.hosts import why_private
 
 COLUMNS = ("instrument", "title", "url")
 _LONGEST_CELL = 2000  # characters
-_MOST_BYTES = 64 << 20
+_LONGEST_LINE = 8 * _LONGEST_CELL
+_MOST_BYTES, _MOST_LINES = 64 << 20, 200_000
 _FORMULA = tuple("=+-@\t\r")  # what a spreadsheet would carry out
 _RESERVED = ("generate", "pair", "mixed")  # words of a task's name
 _INSTRUMENT = re.compile(r"[a-z0-9][a-z0-9_+]{0,47}")
@@ -38,50 +40,104 @@ class Refusal:
     reason: str
 
 
+class Refusals:
+    """Why rows are not taken, by line: the first of them, and how many more there were."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.more = most, 0
+        self.told: dict[int, str] = {}
+        self.last = ""  # of those that are only counted
+
+    def add(self, line: int, reason: str) -> None:
+        if len(self.told) < self.most:
+            self.told[line] = reason
+        else:
+            self.more, self.last = self.more + 1, f"line {line}: {reason}"
+
+    def __len__(self) -> int:
+        return len(self.told) + self.more
+
+    def of(self, name: str) -> dict[str, str]:
+        """'LIST, line N' → why, of the list that is called so."""
+        told = {f"{name}, line {line}": reason for line, reason in sorted(self.told.items())}
+        rest = f"{self.more} more rows were refused, as {self.last}"
+        return told | ({name: rest} if self.more else {})
+
+
+def read_list(path: Path, most: int, networks: Sequence[str], refused: Refusals) -> list[Row]:
+    """Its rows, of which there are ``most`` at the most; the others go to ``refused``."""
+    rows = []
+    for row in read_rows(path, most, networks):
+        if isinstance(row, Row):
+            rows.append(row)
+        else:
+            refused.add(row.line, row.reason)
+    return rows
+
+
 def read_rows(path: Path, most: int, networks: Sequence[str] = ()) -> Iterator[Row | Refusal]:
-    """Its rows in order, one at a time. BenchError where it is no such list."""
+    """Its rows in order, one at a time. BenchError where it is no such list.
+
+    A row is one line, so that a quote that is never closed takes no other row with it.
+    """
     if not path.is_file():
         raise BenchError(f"there is no list {path}.", hint="Say -o youtube.csv=FILE.")
     if path.stat().st_size > _MOST_BYTES:
         raise BenchError(f"{path} has over {_MOST_BYTES >> 20} MiB: it is no list of recordings.")
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = csv.reader(_bounded(file))
-        places = _places(path, lines)
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        lines = _lines(file)
+        places = _places(path, next(lines, ""))
         taken = 0
-        for cells in _each(lines):
-            if isinstance(cells, Refusal) or not any(cell.strip() for cell in cells):
-                if isinstance(cells, Refusal):
-                    yield cells
-                continue
-            row = _row(lines.line_num, cells, places, networks)
+        for number, line in enumerate(lines, 2):
+            if number > _MOST_LINES:
+                yield Refusal(number, f"at most {_MOST_LINES} lines of a list are read")
+                return
+            row = _read(number, line, places, networks)
             taken += isinstance(row, Row)
-            if taken > most:
-                row = Refusal(lines.line_num, f"at most {most} rows are taken (youtube.rows)")
-            yield row
+            if isinstance(row, Row) and taken > most:
+                row = Refusal(number, f"at most {most} rows are taken (youtube.rows)")
+            if row:
+                yield row
 
 
-def _bounded(file: IO[str]) -> Iterator[str]:
-    """Lines, none of which fills the memory; what is beyond a line's limit is a line of its own."""
-    while line := file.readline(8 * _LONGEST_CELL):
-        yield line.replace("\0", "\ufffd")
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Its lines, none of which fills the memory; '' in place of one that is too long."""
+    while line := file.readline(_LONGEST_LINE + 1):
+        too_long = len(line) > _LONGEST_LINE and not line.endswith("\n")
+        while too_long and line and not line.endswith("\n"):
+            line = file.readline(_LONGEST_LINE)
+        yield "" if too_long else line.replace("\0", "\ufffd")
 
 
-def _each(lines: Iterator[list[str]]) -> Iterator[list[str] | Refusal]:
-    number = 1
-    while True:
-        try:
-            yield next(lines)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Refusal(getattr(lines, "line_num", number), f"it is no row of a CSV ({error})")
-        number += 1
+def _read(
+    number: int, line: str, places: Mapping[str, int], networks: Sequence[str]
+) -> Row | Refusal | None:
+    """What a line says; None where all of it is empty."""
+    if not line:
+        return Refusal(number, f"it has over {_LONGEST_LINE} characters")
+    try:
+        cells = _cells(line)
+    except csv.Error as error:
+        return Refusal(number, f"it is no row of a CSV ({error})")
+    if not any(cell.strip() for cell in cells):
+        return None
+    return _row(number, cells, places, networks)
 
 
-def _places(path: Path, lines: Iterator[list[str]]) -> Mapping[str, int]:
+def _cells(line: str) -> list[str]:
+    """Its cells. csv.Error where they do not end with the line."""
+
+    def alone() -> Iterator[str]:
+        yield line
+        raise csv.Error("a quote is not closed on its line")
+
+    return next(csv.reader(alone()))
+
+
+def _places(path: Path, line: str) -> Mapping[str, int]:
     """Column → place, by the first line."""
     try:
-        names = [name.strip().lower() for name in next(lines, [])]
+        names = [name.strip().lower() for name in _cells(line)]
     except csv.Error:
         names = []
     for column in COLUMNS:
@@ -130,9 +186,9 @@ def _wrong_with_url(url: str, networks: Sequence[str]) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError as error:
-        return f"its url is none ({error})"
+        return f"its url is none ({shown(str(error))})"
     if parts.scheme.lower() not in ("http", "https"):
-        return f"its url is no http(s) address but '{parts.scheme or url[:20]}'"
+        return f"its url is no http(s) address but '{shown(parts.scheme or url[:20])}'"
     if not host or any(c.isspace() or c == "\\" for c in url):
         return "its url has no host"
     if parts.username is not None:
