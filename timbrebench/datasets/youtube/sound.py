@@ -1,9 +1,11 @@
 """Audio of any container, decoded by PyAV's own FFmpeg, trimmed and kept as FLAC.
 
 The file is read through a Python file object and by plain demuxers only, so that nothing in it
-(a playlist in disguise) can name another file or address.
+(a playlist in disguise) can name another file or address. What is truncated or damaged is no
+recording: it is refused, by the rules of ``core.audio`` and by what decoding it tells.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from timbrebench.core.audio import MAX_CHANNELS, MAX_RATE, MIN_RATE
+from timbrebench.core.audio import MAX_CHANNELS, MAX_RATE, MAX_VALUE, MIN_RATE, unusable
 from timbrebench.core.errors import BadAudio
 from timbrebench.core.files import atomic_path
 
@@ -21,6 +23,10 @@ _CONTAINERS = (
 )
 HOP, FRAME = 512, 2048  # samples: of librosa's trim, whose definition this is
 _BLOCK = 1 << 16  # samples
+_SHORT = 0.95  # share of the stated length under which a file is truncated, not just imprecise
+_ODD = 1000  # packets, of which one may be damaged
+_ESTIMATED = ("aac", "mp3")  # containers that state no length, but for an MP3's tag
+_LENGTH_TAG = re.compile(rb"(Xing|Info)\0\0\0")  # of an MP3
 
 
 def mono_blocks(path: Path, rate: int, most_seconds: float) -> Iterator[np.ndarray]:
@@ -46,36 +52,68 @@ def _decoded(path: Path, most_seconds: float) -> Iterator[tuple[np.ndarray, int]
             if not container.streams.audio:
                 raise BadAudio(path.name, "it has no sound")
             source = container.streams.audio[0]
+            stated = _stated_seconds(container, source, path)
             for frame in _frames(container, source, path):
                 rate = rate or frame.sample_rate
                 if frame.sample_rate != rate:
                     raise BadAudio(path.name, "its rate changes on the way")
-                block = frame.to_ndarray().mean(axis=0)  # [channels, n] → [n]
-                samples += len(block)
+                samples += frame.samples
                 if samples > most_seconds * rate:
                     raise BadAudio(path.name, f"it lasts over {most_seconds / 3600:.3g} hours")
-                if not np.isfinite(block).all():
-                    raise BadAudio(path.name, "it holds NaN or infinite samples")
-                yield block.astype(np.float32), rate
+                yield _mono(frame.to_ndarray(), path), rate
     if not samples:
         raise BadAudio(path.name, "it has no sound")
+    if samples < _SHORT * stated * rate:
+        told = f"{samples / rate:.3g} s of audio where its header says {stated:.3g} s"
+        raise BadAudio(path.name, f"it is truncated or damaged: {told}")
+
+
+def _stated_seconds(
+    container: "av.container.InputContainer", source: "av.AudioStream", path: Path
+) -> float:
+    """The length that the file states of its sound; 0 where it states none."""
+    if container.format.name in _ESTIMATED:
+        with path.open("rb") as raw:
+            if not _LENGTH_TAG.search(raw.read(_BLOCK)):
+                return 0.0
+    if source.duration and source.time_base:
+        return float(source.duration * source.time_base)
+    alone = len(container.streams) == 1  # else it may be the picture's
+    return (container.duration or 0) / av.time_base if alone else 0.0
+
+
+def _mono(block: np.ndarray, path: Path) -> np.ndarray:
+    """[channels, n] → [n] float32. BadAudio where the samples are none."""
+    if not np.isfinite(block).all():
+        raise BadAudio(path.name, "it holds NaN or infinite samples")
+    if np.abs(block).max(initial=0.0) > MAX_VALUE:
+        told = f"it holds samples beyond ±{MAX_VALUE:g}; full scale is ±1"
+        raise BadAudio(path.name, told)
+    return np.asarray(block.mean(axis=0), dtype=np.float32)
 
 
 def _frames(
     container: "av.container.InputContainer", source: "av.AudioStream", path: Path
 ) -> Iterator["av.AudioFrame"]:
-    """Planar float frames; one that is damaged is passed over, as players do."""
+    """Planar float frames; the odd one that is damaged is passed over, as players do."""
     planar = av.AudioResampler(format="fltp")
+    packets, damaged = 0, 0
     for packet in container.demux(source):
+        packets += 1
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
+            damaged += 1
             continue
         for frame in frames:
             channels = len(frame.layout.channels)
             if channels > MAX_CHANNELS or not MIN_RATE <= frame.sample_rate <= MAX_RATE:
-                raise BadAudio(path.name, f"{channels} channels at {frame.sample_rate} Hz")
+                raise BadAudio(
+                    path.name, f"{channels} channels at a rate of {frame.sample_rate} Hz"
+                )
             yield from planar.resample(frame)
+    if damaged > 1 + packets // _ODD:
+        raise BadAudio(path.name, f"it is damaged: {damaged} of its {packets} packets")
 
 
 def _plain(error: Exception) -> str:
@@ -122,6 +160,8 @@ def keep(
 
     ``longest``: seconds of the source that are accepted, and that are kept.
     """
+    if (reason := unusable(source)).startswith("it is truncated"):
+        raise BadAudio(source.name, reason)  # other containers are judged when they are decoded
     start, stop, peak = heard(mono_blocks(source, rate, longest[0]), top_db)
     stop = min(stop, start + round(longest[1] * rate))
     if stop <= start:
