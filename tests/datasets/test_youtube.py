@@ -20,33 +20,16 @@ import librosa
 import numpy as np
 import pytest
 import soundfile as sf
+from youtube_jobs import RATE, dataset, fetch, job, listed, silent, start
 
 from timbrebench.core.alone import alone
 from timbrebench.core.errors import BadAudio, BenchError, MissingData
 from timbrebench.core.fetching import Fetching, using
-from timbrebench.core.files import read_json, write_json
+from timbrebench.core.files import read_json
 from timbrebench.datasets.youtube import fetcher, sound, versions
 from timbrebench.datasets.youtube.dataset import YouTube
 from timbrebench.datasets.youtube.options import Options
 from timbrebench.testing import check_dataset
-
-RATE = 22050
-
-
-def silent(what: str, share: float) -> None:
-    pass
-
-
-def listed(folder: Path, *rows: tuple[str, str, str]) -> Path:
-    path = folder / "list.csv"
-    lines = [",".join(f'"{cell}"' for cell in row) for row in rows]
-    path.write_text("\n".join(["instrument,title,url", *lines]))
-    return path
-
-
-def dataset(folder: Path, csv: Path, **options: Any) -> YouTube:
-    given = {"allow_private": True, **options}
-    return YouTube(Options(csv=str(csv), **given), folder / "root")
 
 
 def below(folder: Path) -> set[str]:
@@ -209,44 +192,14 @@ def test_ways_that_cannot_be_followed_are_told(
     assert site.asked == []
 
 
-def job(folder: Path, url: str, **changes: Any) -> dict[str, Any]:
-    folder.mkdir(exist_ok=True)
-    return {
-        "url": url,
-        "folder": str(folder),
-        "kept": str(folder / "kept"),
-        "networks": ["127.0.0.1/32"],
-        "use_proxy": False,
-        "max_bytes": 64 << 20,
-        "max_seconds": 7200.0,
-        "seconds": 1800.0,
-        "trim_db": 20.0,
-        "rate": RATE,
-        **changes,
-    }
-
-
-def fetch(work: dict[str, Any], **popen: Any) -> dict[str, Any]:
-    """The answer of a fetcher's process."""
-    process = start(work)
-    process.wait(120)
-    return read_json(Path(work["folder"]) / "answer.json")
-
-
-def start(work: dict[str, Any]) -> "subprocess.Popen[bytes]":
-    folder = Path(work["folder"])
-    write_json(folder / "job.json", work)
-    files = [str(folder / name) for name in ("job.json", "answer.json")]
-    package = Path(fetcher.__file__).parents[3]
-    environment = os.environ | {"PYTHONPATH": str(package)}
-    return subprocess.Popen([sys.executable, "-m", fetcher.__name__, *files], env=environment)
-
-
 def test_a_redirect_does_not_lead_inside(site, other_site, tmp_path: Path) -> None:
     """127.0.0.1 stands for a public host here, 127.0.0.2 for one inside."""
     site.redirects["/a.wav"] = other_site.record("/secret.wav", 4.0, 440)
     answer = fetch(job(tmp_path / "f", f"{site.url}/a.wav"))
-    assert answer == {"refused": "the address 127.0.0.2 is in a private network"}
+    assert answer == {
+        "refused": "the address 127.0.0.2 is in a private network (--allow-private allows it)",
+        "final": True,
+    }
     assert site.asked and not other_site.asked
 
 

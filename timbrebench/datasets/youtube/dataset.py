@@ -14,24 +14,26 @@ Names        NAME is a hash of the site's own id, never a title; titles are data
 """
 
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Mapping
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 from timbrebench.core.alone import alone
+from timbrebench.core.archives import shown
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.fetching import current
 from timbrebench.core.files import cache_root, read_json, sha256_of, write_json
 from timbrebench.core.interfaces import Dataset, Needs, Progress
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.youtube.hosts import EVERYWHERE
-from timbrebench.datasets.youtube.keeping import Keeper, NotKept
-from timbrebench.datasets.youtube.options import Options
-from timbrebench.datasets.youtube.rows import Refusal, Row, read_rows
+from timbrebench.datasets.youtube.keeping import Keeper
+from timbrebench.datasets.youtube.options import Options, given, words
+from timbrebench.datasets.youtube.rows import Refusals, read_list
+from timbrebench.datasets.youtube.taking import take_all
 
 LICENCE = "that of each recording"
-SHORTEST = 3.0  # seconds of a recording
 _TOLD = 10_000  # refusals that are written down
 _NAME = re.compile(r"[0-9a-f]{32}\.(flac|mp3)")
 
@@ -63,18 +65,17 @@ class YouTube(Dataset):
 
     def _prepare(self, csv: Path, progress: Progress) -> None:
         keeper = Keeper(self._base, self.options, self._proxy())
-        total = sum(1 for _ in self._rows(csv))
-        taken: dict[str, dict[str, Any]] = {}
-        refused: list[Refusal] = []
-        for number, row in enumerate(self._rows(csv)):
-            progress("fetching recordings", number / total)
-            reason = row.reason if isinstance(row, Refusal) else _take(row, keeper, taken)
-            if reason:
-                refused.append(Refusal(row.line, reason))
+        networks = EVERYWHERE if self.options.allow_private else ()
+        unread, refused = Refusals(_TOLD), Refusals(_TOLD)
+        rows = read_list(csv, self.options.rows, networks, unread)
+        taken = take_all(rows, keeper, refused, progress)
+        refused.then(unread)  # what was tried is told first
         if not taken:
-            first = f" (line {refused[0].line}: {refused[0].reason})" if refused else ""
-            raise BenchError(f"{csv}: none of its {total} rows gave a recording{first}.")
+            line, reason = min(refused.told.items(), default=(0, ""))
+            first = f" (line {line}: {reason})" if reason else ""
+            raise BenchError(f"{csv}: none of its {len(refused)} rows gave a recording{first}.")
         self._settle(csv, keeper, taken, refused, progress)
+        keeper.sweep(row.url for row in rows)
 
     def corpus(self) -> Corpus:
         from timbrebench.core.audio import probe_all
@@ -122,48 +123,43 @@ class YouTube(Dataset):
             )
         return how.proxy
 
-    def _rows(self, csv: Path) -> Iterator[Row | Refusal]:
-        networks = EVERYWHERE if self.options.allow_private else ()
-        return read_rows(csv, self.options.rows, networks)
-
     def _settle(
         self,
         csv: Path,
         keeper: Keeper,
         taken: Mapping[str, dict[str, Any]],
-        refused: list[Refusal],
+        refused: Refusals,
         progress: Progress,
     ) -> None:
         """Cuts every recording to the common length and writes down what there is."""
         from timbrebench.datasets.youtube.sound import cut
 
-        before, longest = self._recorded(), self.options.seconds
+        before, longest = self._noted("recordings"), self.options.seconds
         if self.options.balance:
             longest = min(longest, *(of["seconds"] for of in taken.values()))
         for number, (name, of) in enumerate(taken.items(), 1):
             path, source = self._file(name, of), keeper.path(name)
             made = {"cut": min(longest, of["seconds"]), "source": sha256_of(source)}
-            if not _is_whole(path, before.get(name, {}), made):
+            if not _is_whole(path, before.get(name), made):
                 (self._base / "titles.json").unlink(missing_ok=True)  # it is true no more
                 cut(source, path, made["cut"])
             of |= made | {"sha256": sha256_of(path)}
             progress("cutting recordings", number / len(taken))
         self._sweep({self._file(name, of) for name, of in taken.items()})
-        told = {f"{csv.name}, line {r.line}": r.reason for r in refused[:_TOLD]}
-        if len(refused) > _TOLD:
-            told[csv.name] = f"{len(refused) - _TOLD} more rows were refused"
-        card = {"csv": sha256_of(csv), "settings": self._settings, "seconds": longest}
+        told = refused.of(shown(csv.name))
+        by = given(self.options) | {"csv": str(csv.absolute())}
+        of = {"csv": sha256_of(csv), "options": by}
+        card = {"of": of, "settings": self._settings, "seconds": longest}
         write_json(self._base / "refused.json", told)
         write_json(self._base / "titles.json", {**card, "recordings": taken, "refused": told})
 
-    def _recorded(self) -> Mapping[str, Mapping[str, Any]]:
-        """What was prepared before with these options, by name; {} where that cannot be read."""
+    def _noted(self, what: str) -> Mapping[str, Any]:
+        """What was written down of a ``prepare`` with these options; {} where there is none."""
         try:
             titles = read_json(self._base / "titles.json")
-            if titles["settings"] != self._settings:
-                return {}
-            return {name: dict(of) for name, of in titles["recordings"].items()}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            same = titles["settings"] == self._settings
+            return dict(titles[what]) if same else {}
+        except (OSError, ValueError, LookupError, TypeError):
             return {}
 
     def verify(self, progress: Progress) -> Mapping[str, str]:
@@ -181,7 +177,12 @@ class YouTube(Dataset):
         return "each file has the SHA-256 that prepare wrote down"
 
     def again(self) -> tuple[str, ...]:
-        return ("-o", f"youtube.csv={self.options.csv}") if self.options.csv else ()
+        """All that is not a default here, or was not when the same list was prepared: with another
+        limit, or without private hosts, less of it would be taken."""
+        told, of = given(self.options), self._noted("of")
+        if self._csv is None or (self._csv.is_file() and sha256_of(self._csv) == of.get("csv")):
+            told = {k: v for k, v in of.get("options", {}).items() if k in vars(Options())} | told
+        return words(told)
 
     def _sweep(self, wanted: set[Path]) -> None:
         """Takes away cut files of other lists or lengths: they can be cut again."""
@@ -195,11 +196,13 @@ class YouTube(Dataset):
     def _titles(self) -> Mapping[str, Any]:
         """What ``prepare`` wrote down, if it is of the list and the options that are asked for."""
         path = self._base / "titles.json"
+        if self._csv and not self._csv.is_file():
+            raise MissingData(f"there is no list {self._csv}.", hint="Say -o youtube.csv=FILE.")
         try:
             titles = read_json(path)
             recordings = titles["recordings"]
             known = titles["settings"] == self._settings
-            same = self._csv is None or titles["csv"] == sha256_of(self._csv)
+            same = self._csv is None or titles["of"]["csv"] == sha256_of(self._csv)
         except FileNotFoundError:
             raise MissingData(f"nothing is prepared in {self._base}.", hint=self._hint) from None
         except (OSError, ValueError, LookupError, TypeError) as error:
@@ -224,28 +227,17 @@ class YouTube(Dataset):
 
     @property
     def _hint(self) -> str:
-        where = f" --data-root {self.root}" if self.root else ""
-        return f"Run: bench data prepare youtube{where} -o youtube.csv={self.options.csv or 'FILE'}"
+        where = ("--data-root", str(self.root)) if self.root else ()
+        again = self.again()
+        if not any(word.startswith("youtube.csv=") for word in again):
+            again = ("-o", "youtube.csv=FILE", *again)
+        return "Run: " + shlex.join(["bench", "data", "prepare", "youtube", *where, *again])
 
 
-def _take(row: Row, keeper: Keeper, taken: dict[str, dict[str, Any]]) -> str:
-    """Adds a row's recording to what is taken; or says why not."""
-    try:
-        kept = keeper.keep(row.url)
-    except NotKept as reason:
-        return str(reason)
-    name = str(kept["name"])
-    if name in taken:
-        return f"it is the recording of line {taken[name]['line']}"
-    if kept["seconds"] < SHORTEST:
-        return f"only {kept['seconds']:.2f} s of it are heard; {SHORTEST:g} are the least"
-    given = {"line": row.line, "instrument": row.instrument, "title": row.title, "url": row.url}
-    taken[name] = {**kept, **given}
-    return ""
-
-
-def _is_whole(path: Path, before: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
+def _is_whole(path: Path, before: Any, made: Mapping[str, Any]) -> bool:
     """Whether a cut file is the one that was made, of that length and that kept source."""
+    if not isinstance(before, dict):
+        return False
     known = all(before.get(key) == value for key, value in made.items()) and path.is_file()
     return known and sha256_of(path) == before.get("sha256")
 

@@ -9,46 +9,78 @@ into the answer as data; no name is made from it.
 
 import contextlib
 import ctypes
+import errno
 import hashlib
+import os
 import re
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from timbrebench.core.archives import shown
 from timbrebench.core.errors import BadAudio, BenchError, one_line
+from timbrebench.core.fetching import check_space
 from timbrebench.core.files import read_json, write_json
+from timbrebench.core.units import bytes_text
 from timbrebench.datasets.youtube.hosts import Forbidden, guard
+from timbrebench.datasets.youtube.keeping import MEDIA
 from timbrebench.datasets.youtube.versions import make_ready, offered, validator
+from timbrebench.datasets.youtube.watching import Noting
 
-_MEMORY = 3 << 30  # bytes
-_MEDIA = "media"  # what a download is called
-_LONGEST_TEXT = 500  # characters of a site's own words
+# Those of yt-dlp's ways to ask that use Python's sockets, which the guard sees. libcurl's are not.
+_THROUGH_SOCKETS = ("Urllib", "Requests", "Websockets")
 
 
 class Unfit(Exception):
     """A recording that is not taken, with the reason."""
 
 
+class NoRoom(Exception):
+    """The disk lacks room for a recording: nothing that the recording could help."""
+
+
 def main(job_file: str, answer_file: str) -> None:
-    job = read_json(Path(job_file))
+    job, answer = read_json(Path(job_file)), Path(answer_file)
     _limit(job)
     refused = guard(job["networks"])
-    answer: dict[str, Any]
     try:
-        answer = {"kept": _fetched(job)}
+        write_json(answer, {"kept": _fetched(job)})
+        return
     except MemoryError:
-        answer = {"refused": f"it needs over {_MEMORY >> 30} GiB of memory"}
+        told = {"refused": f"it needs over {bytes_text(job['memory'])} of memory", "final": True}
     except Exception as error:  # whatever a site makes a parser raise
-        answer = {"refused": refused[0] if refused else _reason(error)}
-    write_json(Path(answer_file), answer)
+        told = _told(error, refused, job)
+    write_json(answer, told)
+
+
+def _told(error: Exception, refused: Sequence[str], job: Mapping[str, Any]) -> dict[str, Any]:
+    """Why there is no recording: of itself, for good or this time; or since nothing can be kept."""
+    if isinstance(error, NoRoom):
+        return {"stop": str(error)}
+    if _is_full(error):
+        full = os.strerror(errno.ENOSPC)
+        return {"stop": f"{job['folder']} cannot be written to: {full}. Make room."}
+    if refused:
+        return {"refused": refused[0], "final": True}
+    final = isinstance(_cause(error), Unfit | Forbidden | BadAudio)
+    return {"refused": shown(_reason(error)), "final": final}
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a full disk is behind it; never by its words, which may be a site's."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _limit(job: Mapping[str, Any]) -> None:
     """Memory and file size; and the end of the parent is its own."""
-    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (job["memory"], job["memory"]))
     largest = max(job["max_bytes"], 2 << 30) + (1 << 20)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     with contextlib.suppress(OSError, AttributeError):  # Linux
@@ -60,14 +92,11 @@ def _fetched(job: Mapping[str, Any]) -> dict[str, Any]:
 
     folder = Path(job["folder"])
     info = download(job, folder)
+    Noting(folder).decoding()
     name = _name(info)
     target = Path(job["kept"]) / f"{name}.flac"
     longest = (job["max_seconds"], job["seconds"])
-    try:
-        seconds = keep(folder / _MEDIA, target, job["rate"], job["trim_db"], longest)
-    except BadAudio:
-        (folder / _MEDIA).unlink()  # it may be another the next time
-        raise
+    seconds = keep(folder / MEDIA, target, job["rate"], job["trim_db"], longest)
     return {
         "name": name,
         "extractor": _text(info.get("extractor_key")),
@@ -82,30 +111,53 @@ def _name(info: Mapping[str, Any]) -> str:
     parts = [str(info.get("extractor_key")), str(info.get("id"))]
     if parts[0] == "Generic":
         parts.append(str(info.get("webpage_url")))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def _text(value: Any) -> str:
-    return str(value or "")[:_LONGEST_TEXT]
+    """A site's own words, as they can be printed and kept."""
+    return shown(str(value or ""))
 
 
 def download(job: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
     """Fills FOLDER/media, going on where it was if the file is still the same, and returns what
     yt-dlp says of it."""
-    import yt_dlp
-
-    told: list[str] = []
-    with yt_dlp.YoutubeDL(_settings(job, folder, told)) as client:
-        info = client.extract_info(job["url"], download=False) or {}
+    with _client(_settings(job, folder)) as client:
+        info: Mapping[str, Any] = client.extract_info(job["url"], download=False) or {}
         if reason := wrong_with(info, job["max_seconds"]):
             raise Unfit(reason)
         version = offered(client, info)
-        make_ready(folder, _MEDIA, version)
+        make_ready(folder, MEDIA, version)
+        _check_size(job, folder, version)
         client.process_info(_conditional(info, validator(version)))
-    if not (folder / _MEDIA).is_file():
-        larger = any("larger than max-filesize" in line for line in told)
-        raise Unfit(_too_large(job) if larger else "nothing was downloaded")
+    if not (folder / MEDIA).is_file():
+        raise Unfit("nothing was downloaded")
     return info
+
+
+def _client(settings: Mapping[str, Any]) -> Any:
+    """yt-dlp, which asks by nothing that the guard does not see."""
+    import yt_dlp
+
+    class Client(yt_dlp.YoutubeDL):  # type: ignore[misc]
+        def build_request_director(self, handlers: Iterable[Any], preferences: Any = None) -> Any:
+            seen = [handler for handler in handlers if handler.RH_KEY in _THROUGH_SOCKETS]
+            return super().build_request_director(seen, preferences)
+
+    return Client(settings)
+
+
+def _check_size(job: Mapping[str, Any], folder: Path, version: Mapping[str, Any]) -> None:
+    """Whether what is offered may be taken, and the disk has room for what of it is not held."""
+    told = str(version.get("total") or version.get("filesize") or "")
+    total = int(told) if told.isdecimal() else 0
+    if total > job["max_bytes"]:
+        raise Unfit(_too_large(job))
+    held = sum(path.stat().st_size for path in folder.glob(f"{MEDIA}*"))
+    try:
+        check_space(folder, max(0, total - held), "the recording")
+    except BenchError as error:
+        raise NoRoom(str(error)) from None
 
 
 def _conditional(info: Mapping[str, Any], validator: str) -> dict[str, Any]:
@@ -127,20 +179,22 @@ def wrong_with(info: Mapping[str, Any], max_seconds: float) -> str:
     return ""
 
 
-def _settings(job: Mapping[str, Any], folder: Path, told: list[str]) -> dict[str, Any]:
+def _settings(job: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    noting = Noting(folder)
+
     def watch(status: Mapping[str, Any]) -> None:
         if (status.get("downloaded_bytes") or 0) > job["max_bytes"]:
             raise Unfit(_too_large(job))
+        noting.came(status)
 
     return {
         "format": "bestaudio/best",
-        "outtmpl": {"default": _MEDIA},
+        "outtmpl": {"default": MEDIA},
         "paths": {"home": str(folder)},
         "noplaylist": True,
         "playlist_items": "1",
         "lazy_playlist": True,
         "extract_flat": "in_playlist",
-        "max_filesize": job["max_bytes"],
         "progress_hooks": [watch],
         "socket_timeout": 30,
         "retries": 3,
@@ -151,29 +205,23 @@ def _settings(job: Mapping[str, Any], folder: Path, told: list[str]) -> dict[str
         "cookiefile": None,
         "cookiesfrombrowser": None,
         "usenetrc": False,
-        "enable_file_urls": False,
         "external_downloader": None,
         "hls_prefer_native": True,
-        "fixup": "never",
         "postprocessors": [],
         "default_search": "error",
         "updatetime": False,
         "color": "no_color",
         "quiet": True,
         "noprogress": True,
-        "logger": _Log(told),
+        "logger": _Silent(),
         **({} if job["use_proxy"] else {"proxy": ""}),
     }
 
 
-class _Log:
-    """What yt-dlp says: kept, not shown."""
+class _Silent:
+    """What yt-dlp says beside its errors is not for the user."""
 
-    def __init__(self, told: list[str]) -> None:
-        self._told = told
-
-    def debug(self, message: str) -> None:
-        self._told[99:] = [message[:_LONGEST_TEXT]]
+    def debug(self, message: str) -> None: ...
 
     info = warning = error = debug
 
@@ -182,18 +230,22 @@ def _too_large(job: Mapping[str, Any]) -> str:
     return f"it has over {job['max_bytes'] >> 20} MiB"
 
 
+def _cause(error: Exception) -> Exception:
+    """Our own error, where yt-dlp has wrapped it up."""
+    inner = (getattr(error, "exc_info", None) or (None, None))[1]
+    return inner if isinstance(inner, Unfit | Forbidden) else error
+
+
 def _reason(error: Exception) -> str:
     """One line without yt-dlp's own advice."""
+    error = _cause(error)
     if isinstance(error, Unfit | Forbidden):
         return str(error)
-    inner = getattr(error, "exc_info", None)
-    if inner and isinstance(inner[1], Unfit | Forbidden):
-        return str(inner[1])
     if isinstance(error, BenchError):
         return getattr(error, "reason", None) or one_line(error)
     text = re.sub(r"^ERROR: (\[[^\]]*\] )?([^:\s]+: )?", "", str(error)).partition("\n")[0]
-    text = re.split(r" \(caused by|; please report|\. See {2}|  \(", text)[0]
-    return f"it cannot be fetched ({(text or type(error).__name__)[:_LONGEST_TEXT]})"
+    text = re.split(r" \(caused by|; please report|\. See {2}|\. Use --|  \(", text)[0]
+    return f"it cannot be fetched ({text or type(error).__name__})"
 
 
 if __name__ == "__main__":

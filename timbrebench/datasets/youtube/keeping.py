@@ -7,23 +7,30 @@
 URL is a hash of the address, SETTINGS of the options that decide what is kept.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import timbrebench
 from timbrebench.core.errors import BenchError
-from timbrebench.core.files import digest, read_json, write_json
+from timbrebench.core.files import digest, read_json, remove_parts, write_json
+from timbrebench.core.interfaces import Progress
 from timbrebench.datasets.youtube.hosts import EVERYWHERE
 from timbrebench.datasets.youtube.options import Options
+from timbrebench.datasets.youtube.watching import Telling
 
+MEDIA = "media"  # what a download is called
+_MEMORY = 3 << 30  # bytes that fetching a recording may take
+_PAUSE = 0.2  # seconds between two looks at how far it is
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _PROXY = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -57,19 +64,36 @@ class Keeper:
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
-    def keep(self, url: str) -> Mapping[str, Any]:
-        """Fetches what is not kept yet. NotKept with the reason where that fails; what came of it
-        stays, and the next time goes on from there."""
+    def keep(self, url: str, progress: Progress) -> Mapping[str, Any]:
+        """Fetches what is not kept yet. NotKept with the reason where that fails: of what is
+        refused nothing stays, else the next time goes on with what came."""
         if known := self.known(url):
             return known
-        folder = self.base / ".fetching" / _hash(url)
-        answer = _fetch(self._job(url, folder), folder, self)
+        folder = self._fetching / _hash(url)
+        answer = _fetch(self._job(url, folder), folder, self, progress)
+        if "stop" in answer:
+            raise BenchError(answer["stop"])
         if "refused" in answer:
+            if answer.get("final") or not any(folder.glob(f"{MEDIA}*")):
+                shutil.rmtree(folder, ignore_errors=True)
             raise NotKept(str(answer["refused"]))
         write_json(self.folder / f"{_hash(url)}.json", answer["kept"])
         shutil.rmtree(folder, ignore_errors=True)
         kept: Mapping[str, Any] = answer["kept"]
         return kept
+
+    def sweep(self, urls: Iterable[str]) -> None:
+        """Takes away what came of addresses that are listed no more, and what a kill left half
+        written."""
+        listed = {_hash(url) for url in urls}
+        for folder in self._fetching.glob("*"):
+            if folder.name not in listed:
+                shutil.rmtree(folder, ignore_errors=True)
+        remove_parts(self.folder)
+
+    @property
+    def _fetching(self) -> Path:
+        return self.base / ".fetching"
 
     def _job(self, url: str, folder: Path) -> dict[str, Any]:
         options = self.options
@@ -79,6 +103,7 @@ class Keeper:
             "kept": str(self.folder.absolute()),
             "networks": EVERYWHERE if options.allow_private else (),
             "use_proxy": options.allow_private,
+            "memory": _MEMORY,
             "max_bytes": options.max_mib << 20,
             "max_seconds": options.max_hours * 3600,
             "seconds": options.seconds,
@@ -91,20 +116,25 @@ def _hash(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()[:32]
 
 
-def _fetch(job: Mapping[str, Any], folder: Path, keeper: Keeper) -> Mapping[str, Any]:
+def _fetch(
+    job: Mapping[str, Any], folder: Path, keeper: Keeper, progress: Progress
+) -> Mapping[str, Any]:
     """The answer of a process that fetches one recording."""
     answer = folder / "answer.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         answer.unlink(missing_ok=True)
         write_json(folder / "job.json", job)
-        how = _wait(_start(folder, answer, keeper), keeper.options.deadline)
-        found = read_json(answer) if answer.is_file() else {"refused": how}
+        telling = Telling(folder, progress)
+        late, ended = _wait(_start(folder, answer, keeper), keeper.options.deadline, telling)
+        if answer.is_file() and isinstance(found := read_json(answer), dict):
+            return found
     except OSError as error:
         raise BenchError(
             f"{folder} cannot be written to: {error.strerror}.", hint="Name another --data-root."
         ) from error
-    return found if isinstance(found, dict) else {"refused": how}
+    # What ends a process once would do so again.
+    return {"refused": ended, "final": not late and (folder / MEDIA).is_file()}
 
 
 def _start(folder: Path, answer: Path, keeper: Keeper) -> "subprocess.Popen[bytes]":
@@ -133,14 +163,20 @@ def _start(folder: Path, answer: Path, keeper: Keeper) -> "subprocess.Popen[byte
     )
 
 
-def _wait(process: "subprocess.Popen[bytes]", deadline: float) -> str:
-    """How a process ended that left no answer."""
+def _wait(
+    process: "subprocess.Popen[bytes]", deadline: float, telling: Telling
+) -> tuple[bool, str]:
+    """(whether it was over the deadline, how it ended), which matters where it left no answer."""
+    ends = time.monotonic() + deadline
     try:
-        process.wait(deadline)
-    except subprocess.TimeoutExpired:
-        return f"it took over {deadline:g} s"
+        while process.poll() is None and time.monotonic() < ends:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(min(_PAUSE, deadline))
+            telling.tell()
     finally:
-        if process.poll() is None:
+        late = process.poll() is None
+        if late:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    return f"fetching it ended with {process.returncode}"
+    ended = f"fetching it ended with {process.returncode}"
+    return late, f"it took over {deadline:g} s" if late else ended

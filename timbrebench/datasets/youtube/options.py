@@ -1,6 +1,8 @@
 """What of youtube can be set. Light."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from timbrebench.core.options import option
 
@@ -28,3 +30,15 @@ class Options:
     allow_private: bool = option(
         False, "hosts in private networks, and the proxy of the environment, may be asked"
     )
+
+
+def given(options: Options) -> dict[str, Any]:
+    """Those that are not their defaults."""
+    defaults = asdict(Options())
+    return {name: v for name, v in asdict(options).items() if v != defaults[name]}
+
+
+def words(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """How a command line says options."""
+    texts = {name: str(v).lower() if isinstance(v, bool) else str(v) for name, v in values.items()}
+    return tuple(word for name, v in texts.items() for word in ("-o", f"youtube.{name}={v}"))

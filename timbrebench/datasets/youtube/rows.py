@@ -54,6 +54,13 @@ class Refusals:
         else:
             self.more, self.last = self.more + 1, f"line {line}: {reason}"
 
+    def then(self, others: "Refusals") -> None:
+        """Those of others, after these."""
+        for line, reason in others.told.items():
+            self.add(line, reason)
+        if others.more:
+            self.more, self.last = self.more + others.more, others.last
+
     def __len__(self) -> int:
         return len(self.told) + self.more
 

@@ -25,8 +25,7 @@ HOP, FRAME = 512, 2048  # samples: of librosa's trim, whose definition this is
 _BLOCK = 1 << 16  # samples
 _SHORT = 0.95  # share of the stated length under which a file is truncated, not just imprecise
 _ODD = 1000  # packets, of which one may be damaged
-_ESTIMATED = ("aac", "mp3")  # containers that state no length, but for an MP3's tag
-_LENGTH_TAG = re.compile(rb"(Xing|Info)\0\0\0")  # of an MP3
+_MP3_FRAMES = re.compile(rb"(?:Xing|Info)\0\0\0[\1\3\5\7\11\13\15\17](.{4})", re.DOTALL)  # a tag's
 
 
 def mono_blocks(path: Path, rate: int, most_seconds: float) -> Iterator[np.ndarray]:
@@ -54,13 +53,11 @@ def _decoded(path: Path, most_seconds: float) -> Iterator[tuple[np.ndarray, int]
             source = container.streams.audio[0]
             stated = _stated_seconds(container, source, path)
             for frame in _frames(container, source, path):
-                rate = rate or frame.sample_rate
-                if frame.sample_rate != rate:
-                    raise BadAudio(path.name, "its rate changes on the way")
+                rate = frame.sample_rate
                 samples += frame.samples
                 if samples > most_seconds * rate:
                     raise BadAudio(path.name, f"it lasts over {most_seconds / 3600:.3g} hours")
-                yield _mono(frame.to_ndarray(), path), rate
+                yield _mono(frame.to_ndarray().reshape(frame.samples, -1), path), rate
     if not samples:
         raise BadAudio(path.name, "it has no sound")
     if samples < _SHORT * stated * rate:
@@ -72,10 +69,13 @@ def _stated_seconds(
     container: "av.container.InputContainer", source: "av.AudioStream", path: Path
 ) -> float:
     """The length that the file states of its sound; 0 where it states none."""
-    if container.format.name in _ESTIMATED:
+    if container.format.name == "aac":
+        return 0.0  # FFmpeg estimates it
+    if container.format.name == "mp3":
         with path.open("rb") as raw:
-            if not _LENGTH_TAG.search(raw.read(_BLOCK)):
-                return 0.0
+            found = _MP3_FRAMES.search(raw.read(_BLOCK))
+        samples = 1152 if source.rate >= 32_000 else 576  # a frame, of MPEG-1 and MPEG-2
+        return int.from_bytes(found[1], "big") * samples / source.rate if found else 0.0
     if source.duration and source.time_base:
         return float(source.duration * source.time_base)
     alone = len(container.streams) == 1  # else it may be the picture's
@@ -83,21 +83,21 @@ def _stated_seconds(
 
 
 def _mono(block: np.ndarray, path: Path) -> np.ndarray:
-    """[channels, n] → [n] float32. BadAudio where the samples are none."""
+    """[n, channels] → [n] float32. BadAudio where the samples are none."""
     if not np.isfinite(block).all():
         raise BadAudio(path.name, "it holds NaN or infinite samples")
     if np.abs(block).max(initial=0.0) > MAX_VALUE:
         told = f"it holds samples beyond ±{MAX_VALUE:g}; full scale is ±1"
         raise BadAudio(path.name, told)
-    return np.asarray(block.mean(axis=0), dtype=np.float32)
+    return np.asarray(block.mean(axis=1), dtype=np.float32)
 
 
 def _frames(
     container: "av.container.InputContainer", source: "av.AudioStream", path: Path
 ) -> Iterator["av.AudioFrame"]:
-    """Planar float frames; the odd one that is damaged is passed over, as players do."""
-    planar = av.AudioResampler(format="fltp")
-    packets, damaged = 0, 0
+    """Frames of float samples, channel by channel; the odd one that is damaged is passed over, as
+    players do."""
+    packets, damaged, form = 0, 0, (0, "")
     for packet in container.demux(source):
         packets += 1
         try:
@@ -106,14 +106,21 @@ def _frames(
             damaged += 1
             continue
         for frame in frames:
-            channels = len(frame.layout.channels)
-            if channels > MAX_CHANNELS or not MIN_RATE <= frame.sample_rate <= MAX_RATE:
-                raise BadAudio(
-                    path.name, f"{channels} channels at a rate of {frame.sample_rate} Hz"
-                )
-            yield from planar.resample(frame)
+            before, form = form, (frame.sample_rate, frame.layout.name)
+            if form != before:
+                _check_form(frame, before[0], path)
+                packed = av.AudioResampler(format="flt")  # PyAV 18 crashes on fltp of 8 channels
+            yield from packed.resample(frame)
     if damaged > 1 + packets // _ODD:
         raise BadAudio(path.name, f"it is damaged: {damaged} of its {packets} packets")
+
+
+def _check_form(frame: "av.AudioFrame", before: int, path: Path) -> None:
+    channels, rate = len(frame.layout.channels), frame.sample_rate
+    if channels > MAX_CHANNELS or not MIN_RATE <= rate <= MAX_RATE:
+        raise BadAudio(path.name, f"{channels} channels at a rate of {rate} Hz")
+    if rate != (before or rate):
+        raise BadAudio(path.name, "its rate changes on the way")
 
 
 def _plain(error: Exception) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from timbrebench.core.archives import shown
 from timbrebench.core.files import read_json, write_json
 
 _TOLD = ("extractor_key", "id", "format_id", "protocol", "ext", "filesize")  # by yt-dlp
@@ -20,7 +21,8 @@ _TOLD = ("extractor_key", "id", "format_id", "protocol", "ext", "filesize")  # b
 def offered(client: Any, info: Mapping[str, Any]) -> dict[str, Any]:
     """What yt-dlp and the server say of the file that would be fetched now; no validator where the
     server names none, or where it comes in fragments."""
-    version = {key: info.get(key) for key in _TOLD}
+    told = {key: info.get(key) for key in _TOLD}
+    version = {key: shown(v) if isinstance(v, str) else v for key, v in told.items()}
     if info.get("protocol") not in ("http", "https"):
         return version
     from yt_dlp.networking import Request
