@@ -26,7 +26,7 @@ from timbrebench.core.alone import alone
 from timbrebench.core.errors import BadAudio, BenchError, MissingData
 from timbrebench.core.fetching import Fetching, using
 from timbrebench.core.files import read_json
-from timbrebench.datasets.youtube import fetcher, sound, versions
+from timbrebench.datasets.youtube import decoding, fetcher, reasons, sound, versions
 from timbrebench.datasets.youtube.dataset import YouTube
 from timbrebench.datasets.youtube.options import Options
 from timbrebench.testing import check_dataset
@@ -178,7 +178,7 @@ def test_a_proxy_that_is_named_is_used(site, tmp_path: Path, cache: Path) -> Non
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        (Fetching(proxy="http://127.0.0.1:9"), "nobody can check.*allow_private=true"),
+        (Fetching(proxy="http://127.0.0.1:9"), "nobody can check.*--allow-private"),
         (Fetching(mirror="http://127.0.0.1:9/"), "--mirror and --from cannot be followed"),
         (Fetching(source=Path("/nowhere")), "--mirror and --from cannot be followed"),
     ],
@@ -307,7 +307,7 @@ def test_what_is_not_taken(site, tmp_path: Path, name: str, changes: Any, reason
     work = job(tmp_path / "f", site.url + name, **changes)
     with pytest.raises(Exception) as caught:
         fetcher._fetched(work)
-    assert reason in fetcher._reason(caught.value) and "\n" not in fetcher._reason(caught.value)
+    assert reason in reasons._reason(caught.value) and "\n" not in reasons._reason(caught.value)
     assert not list((tmp_path / "f").glob("kept/*"))
 
 
@@ -369,7 +369,7 @@ def test_stereo_at_another_rate_becomes_its_mean(
     left, right = np.sin(2 * np.pi * 440 * time_s), 0.5 * np.sin(2 * np.pi * 440 * time_s)
     path = tmp_path / "a"
     sf.write(path, 0.4 * np.stack([left, right], 1), 48000, format=format, subtype=subtype)
-    wave = np.concatenate(list(sound.mono_blocks(path, RATE, 100)))
+    wave = np.concatenate(list(decoding.mono_blocks(path, RATE, 100)))
     assert len(wave) == pytest.approx(3 * RATE, abs=1200)
     middle = wave[RATE : 2 * RATE]
     assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.3 / np.sqrt(2), rel=0.02)
@@ -389,7 +389,7 @@ def test_a_video_gives_its_sound(tmp_path: Path) -> None:
         frame.sample_rate = 44100
         container.mux(voice.encode(frame))
         container.mux([*picture.encode(), *voice.encode()])
-    wave = np.concatenate(list(sound.mono_blocks(path, RATE, 100)))
+    wave = np.concatenate(list(decoding.mono_blocks(path, RATE, 100)))
     assert len(wave) == pytest.approx(RATE, abs=1200)
     middle = wave[RATE // 4 : RATE // 4 + RATE // 2]
     assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.4 / np.sqrt(2), rel=0.05)
@@ -408,7 +408,7 @@ def test_a_video_gives_its_sound(tmp_path: Path) -> None:
 def test_what_is_no_sound_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(BadAudio):
-        list(sound.mono_blocks(tmp_path / "a", RATE, 100))
+        list(decoding.mono_blocks(tmp_path / "a", RATE, 100))
 
 
 def test_audio_that_exceeds_full_scale_is_brought_down(tmp_path: Path) -> None:

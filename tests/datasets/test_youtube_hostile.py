@@ -25,7 +25,7 @@ from yt_dlp.networking._urllib import UrllibRH
 from timbrebench.core.errors import BadAudio, BenchError
 from timbrebench.core.files import read_json, write_json
 from timbrebench.core.options import describe, resolve
-from timbrebench.datasets.youtube import fetcher, sound
+from timbrebench.datasets.youtube import fetcher, reasons, sound
 from timbrebench.datasets.youtube.dataset import YouTube
 from timbrebench.datasets.youtube.keeping import Keeper, NotKept, _hash
 from timbrebench.datasets.youtube.options import Options
@@ -165,7 +165,7 @@ def refusal(work: dict[str, Any]) -> dict[str, Any]:
     """What a fetch answers, made in this process."""
     with pytest.raises(Exception) as caught:
         fetcher._fetched(work)
-    return fetcher._told(caught.value, [], work)
+    return reasons.told(caught.value, [], work)
 
 
 @pytest.mark.parametrize("case", ["NaN", "9 channels", "a WAV cut", "a WebM damaged"])
@@ -400,7 +400,7 @@ def test_a_full_disk_ends_the_work_before_a_download(
 @pytest.mark.parametrize(
     "error, answer",
     [
-        (fetcher.Unfit("it is live"), {"refused": "it is live", "final": True}),
+        (reasons.Unfit("it is live"), {"refused": "it is live", "final": True}),
         (BadAudio("media", "it is silent"), {"refused": "it is silent", "final": True}),
         (ValueError("\x1b[2J\ud800\u202e"), "it cannot be fetched (\\x1b[2J\\ud800\\u202e)"),
         (ValueError("ERROR: [generic] a: No\nway"), "it cannot be fetched (No)"),
@@ -414,7 +414,7 @@ def test_a_full_disk_ends_the_work_before_a_download(
 )
 def test_what_is_told_of_an_error(error: Exception, answer: str | dict[str, Any]) -> None:
     """Only our own judgement is for good; a site's words end nothing and hold no controls."""
-    told = fetcher._told(error, [], {"folder": "F"})
+    told = reasons.told(error, [], {"folder": "F"})
     if isinstance(answer, dict):
         assert told.keys() == answer.keys()
         assert all(str(told[key]).startswith(str(value)) for key, value in answer.items())

@@ -119,7 +119,7 @@ class YouTube(Dataset):
         if how.proxy and not self.options.allow_private:
             raise BenchError(
                 "youtube: behind a proxy nobody can check that an address is public.",
-                hint="To use it all the same: -o youtube.allow_private=true",
+                hint="To use it all the same: --allow-private",
             )
         return how.proxy
 
@@ -147,9 +147,9 @@ class YouTube(Dataset):
             progress("cutting recordings", number / len(taken))
         self._sweep({self._file(name, of) for name, of in taken.items()})
         told = refused.of(shown(csv.name))
-        by = given(self.options) | {"csv": str(csv.absolute())}
-        of = {"csv": sha256_of(csv), "options": by}
-        card = {"of": of, "settings": self._settings, "seconds": longest}
+        options = given(self.options) | {"csv": str(csv.absolute())}
+        by = {"csv": sha256_of(csv), "options": options}
+        card = {"by": by, "settings": self._settings, "seconds": longest}
         write_json(self._base / "refused.json", told)
         write_json(self._base / "titles.json", {**card, "recordings": taken, "refused": told})
 
@@ -179,9 +179,11 @@ class YouTube(Dataset):
     def again(self) -> tuple[str, ...]:
         """All that is not a default here, or was not when the same list was prepared: with another
         limit, or without private hosts, less of it would be taken."""
-        told, of = given(self.options), self._noted("of")
-        if self._csv is None or (self._csv.is_file() and sha256_of(self._csv) == of.get("csv")):
-            told = {k: v for k, v in of.get("options", {}).items() if k in vars(Options())} | told
+        told, by, csv = given(self.options), self._noted("by"), self._csv
+        before = by.get("options")
+        same = csv is None or (csv.is_file() and sha256_of(csv) == by.get("csv"))
+        if same and isinstance(before, dict):
+            told = {k: v for k, v in before.items() if k in vars(Options())} | told
         return words(told)
 
     def _sweep(self, wanted: set[Path]) -> None:
@@ -202,7 +204,7 @@ class YouTube(Dataset):
             titles = read_json(path)
             recordings = titles["recordings"]
             known = titles["settings"] == self._settings
-            same = self._csv is None or titles["of"]["csv"] == sha256_of(self._csv)
+            same = self._csv is None or titles["by"]["csv"] == sha256_of(self._csv)
         except FileNotFoundError:
             raise MissingData(f"nothing is prepared in {self._base}.", hint=self._hint) from None
         except (OSError, ValueError, LookupError, TypeError) as error:

@@ -9,37 +9,27 @@ into the answer as data; no name is made from it.
 
 import contextlib
 import ctypes
-import errno
 import hashlib
-import os
-import re
 import resource
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from timbrebench.core.archives import shown
-from timbrebench.core.errors import BadAudio, BenchError, one_line
+from timbrebench.core.errors import BenchError
 from timbrebench.core.fetching import check_space
 from timbrebench.core.files import read_json, write_json
 from timbrebench.core.units import bytes_text
-from timbrebench.datasets.youtube.hosts import Forbidden, guard
+from timbrebench.datasets.youtube.hosts import guard
 from timbrebench.datasets.youtube.keeping import MEDIA
+from timbrebench.datasets.youtube.reasons import NoRoom, Unfit, told
 from timbrebench.datasets.youtube.versions import make_ready, offered, validator
 from timbrebench.datasets.youtube.watching import Noting
 
 # Those of yt-dlp's ways to ask that use Python's sockets, which the guard sees. libcurl's are not.
 _THROUGH_SOCKETS = ("Urllib", "Requests", "Websockets")
-
-
-class Unfit(Exception):
-    """A recording that is not taken, with the reason."""
-
-
-class NoRoom(Exception):
-    """The disk lacks room for a recording: nothing that the recording could help."""
 
 
 def main(job_file: str, answer_file: str) -> None:
@@ -50,32 +40,13 @@ def main(job_file: str, answer_file: str) -> None:
         write_json(answer, {"kept": _fetched(job)})
         return
     except MemoryError:
-        told = {"refused": f"it needs over {bytes_text(job['memory'])} of memory", "final": True}
+        answered = {
+            "refused": f"it needs over {bytes_text(job['memory'])} of memory",
+            "final": True,
+        }
     except Exception as error:  # whatever a site makes a parser raise
-        told = _told(error, refused, job)
-    write_json(answer, told)
-
-
-def _told(error: Exception, refused: Sequence[str], job: Mapping[str, Any]) -> dict[str, Any]:
-    """Why there is no recording: of itself, for good or this time; or since nothing can be kept."""
-    if isinstance(error, NoRoom):
-        return {"stop": str(error)}
-    if _is_full(error):
-        full = os.strerror(errno.ENOSPC)
-        return {"stop": f"{job['folder']} cannot be written to: {full}. Make room."}
-    if refused:
-        return {"refused": refused[0], "final": True}
-    final = isinstance(_cause(error), Unfit | Forbidden | BadAudio)
-    return {"refused": shown(_reason(error)), "final": final}
-
-
-def _is_full(error: BaseException | None) -> bool:
-    """Whether a full disk is behind it; never by its words, which may be a site's."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+        answered = told(error, refused, job)
+    write_json(answer, answered)
 
 
 def _limit(job: Mapping[str, Any]) -> None:
@@ -228,24 +199,6 @@ class _Silent:
 
 def _too_large(job: Mapping[str, Any]) -> str:
     return f"it has over {job['max_bytes'] >> 20} MiB"
-
-
-def _cause(error: Exception) -> Exception:
-    """Our own error, where yt-dlp has wrapped it up."""
-    inner = (getattr(error, "exc_info", None) or (None, None))[1]
-    return inner if isinstance(inner, Unfit | Forbidden) else error
-
-
-def _reason(error: Exception) -> str:
-    """One line without yt-dlp's own advice."""
-    error = _cause(error)
-    if isinstance(error, Unfit | Forbidden):
-        return str(error)
-    if isinstance(error, BenchError):
-        return getattr(error, "reason", None) or one_line(error)
-    text = re.sub(r"^ERROR: (\[[^\]]*\] )?([^:\s]+: )?", "", str(error)).partition("\n")[0]
-    text = re.split(r" \(caused by|; please report|\. See {2}|\. Use --|  \(", text)[0]
-    return f"it cannot be fetched ({text or type(error).__name__})"
 
 
 if __name__ == "__main__":
