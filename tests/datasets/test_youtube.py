@@ -267,6 +267,12 @@ def test_what_is_held_must_be_of_what_is_offered(
     assert (tmp_path / "media.part").exists() == goes_on
 
 
+def test_a_sites_words_are_noted_as_they_can_be(tmp_path: Path) -> None:
+    version = versions.offered(None, {"id": "a\ud800\x1b", "protocol": "m3u8_native"})
+    versions.make_ready(tmp_path, "media", version)
+    assert read_json(tmp_path / "version.json")["id"] == r"a\ud800\x1b"
+
+
 @pytest.mark.parametrize("tag", [None, 'W/"weak"'])
 def test_without_a_strong_mark_only_a_whole_file_is_gone_on_with(
     tmp_path: Path, tag: str | None
@@ -284,7 +290,7 @@ def test_without_a_strong_mark_only_a_whole_file_is_gone_on_with(
 @pytest.mark.parametrize(
     "name, changes, reason",
     [
-        ("/a.wav", {"max_bytes": 100_000}, "it has over 0 MiB"),
+        ("/a.wav", {"max_bytes": 100_000}, "it has over 98 KiB"),
         ("/a.wav", {"max_seconds": 2.0}, "it lasts over 0.000556 hours"),
         ("/feed", {}, "it is a playlist"),
         ("/silence.wav", {}, "it is silent"),

@@ -183,6 +183,13 @@ def test_a_body_without_length_and_end_is_refused(site, tmp_path: Path) -> None:
     assert (tmp_path / "f/media.part").stat().st_size < 8 << 20
 
 
+def test_what_is_said_to_be_too_long_is_not_begun(site, tmp_path: Path) -> None:
+    """Nor is it the disk that lacks room for it."""
+    work = job(tmp_path / "f", site.record("/a.wav", 4, 440), max_bytes=100_000)
+    assert refusal(work) == {"refused": "it has over 98 KiB", "final": True}
+    assert not list((tmp_path / "f").glob("media*"))
+
+
 def test_a_page_without_end_is_refused(site, tmp_path: Path) -> None:
     site.endless.add("/page")
     url = site.add("/page", b"<html>" + b"x" * 100_000, "text/html")

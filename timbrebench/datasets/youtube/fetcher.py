@@ -198,7 +198,7 @@ class _Silent:
 
 
 def _too_large(job: Mapping[str, Any]) -> str:
-    return f"it has over {job['max_bytes'] >> 20} MiB"
+    return f"it has over {bytes_text(job['max_bytes'])}"
 
 
 if __name__ == "__main__":
