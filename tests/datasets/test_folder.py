@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from timbrebench.core.errors import MissingData
+from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.options import NoOptions
 from timbrebench.core.records import Corpus
+from timbrebench.core.split_list import write_splits
 from timbrebench.core.splits import assign
 from timbrebench.datasets.folder import Folder
 from timbrebench.testing import check_dataset
@@ -47,9 +48,9 @@ def test_files_called_alike_are_a_track(tmp_path: Path) -> None:
     corpus = corpus_of(root)
     assert {t.id: sorted(t.stems) for t in corpus.tracks} == {
         "a": ["harp", "piano"],
-        "b": ["piano"],
-        "c": ["harp"],
-        "d": ["flute"],
+        "piano/b": ["piano"],
+        "harp/c": ["harp"],
+        "flute/d": ["flute"],
     }
     assert task_names(corpus, "all") == ["harp:piano", "piano:harp"]  # no counterpart of flute
     assert task_names(corpus, "generate") == ["generate:flute", "generate:harp", "generate:piano"]
@@ -72,6 +73,59 @@ def test_without_a_shared_name_the_corpus_is_unpaired(tmp_path: Path) -> None:
     for instrument in ("harp", "piano"):
         split = {t.id: t.split for t in corpus.tracks if instrument in t.stems}
         assert len(split) == 10 and split == assign(split)
+
+
+def found(root: Path) -> dict[str, str]:
+    """Track → split."""
+    return {t.id: t.split for t in corpus_of(root).tracks}
+
+
+def test_a_file_that_comes_or_goes_changes_no_other_track(tmp_path: Path) -> None:
+    names = [f"{i}/{i}{n}.wav" for i in ("piano", "harp") for n in range(60)]
+    root = root_of(tmp_path, *names)
+    before = found(root)
+    added = root / "piano" / "harp7.wav"
+    sf.write(added, np.random.default_rng(1000).uniform(-0.5, 0.5, 8000), 16000)
+    after = found(root)
+    assert before.keys() - after.keys() == {"harp/harp7"}
+    assert after.keys() - before.keys() == {"harp7"}
+    assert {id: after[id] for id in before if id in after} == {
+        id: split for id, split in before.items() if id != "harp/harp7"
+    }
+    added.unlink()
+    assert found(root) == before
+
+
+def test_a_list_beside_the_files_states_splits(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    names = [f"piano/{n}.wav" for n in "abcdef"] + ["harp/a.wav", f"harp/{composed}.wav"]
+    root = root_of(tmp_path, *names)
+    hashed = found(root)
+    stated = {"a": "valid", "b": "test", "gone": "test", decomposed: "valid"}
+    write_splits(root, stated)
+    assert found(root) == hashed | {"a": "valid", "piano/b": "test", f"harp/{composed}": "valid"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "its first line must be name,split"),
+        ("track,split\n", "its first line must be name,split"),
+        ("name,split\na,tests\n", "row 2: 'tests' is no split, which is train, valid or test"),
+        ("name,split\n\na\n", "row 3: it has 1 cells, not 2"),
+        ("name,split\na,test\na,train\n", "row 3: 'a' is in test already"),
+        ('name,split\n"a,test\n', "cannot be read"),
+        (b"name,split\n\xff,test\n", "cannot be read"),
+    ],
+)
+def test_a_list_that_cannot_be_believed_is_one_line(
+    tmp_path: Path, text: str | bytes, told: str
+) -> None:
+    root = root_of(tmp_path, "piano/a.wav", "piano/b.wav")
+    (root / "splits.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(BenchError, match="splits.csv") as caught:
+        corpus_of(root)
+    assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_one_instrument_offers_generation_only(tmp_path: Path) -> None:

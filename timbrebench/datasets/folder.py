@@ -6,9 +6,11 @@ Origin       yours
 Formats      WAV, FLAC, MP3, OGG; any rate and up to 8 channels (mixed to mono). Greyscale
              spectrograms STEM_chunkN.png as `bench data spectrograms` writes them, which `bench
              data prepare folder` makes audio of (core.spectrograms, core.pictured)
-Split        by the seeded hash of each name (core.splits)
-Pairing      by file name: files called alike in two instruments' folders are one track. Where no
-             name is shared, the corpus is unpaired and its tracks are called instrument/name
+Split        by the seeded hash of each track's id (core.splits), or as ROOT/splits.csv says
+             (core.split_list)
+Pairing      by file name: files called alike in two instruments' folders are one track, whose id
+             is that name. The id of a track that one instrument alone has is instrument/name,
+             whatever else there is. Where no name is shared, the corpus is unpaired
 """
 
 import dataclasses
@@ -68,6 +70,7 @@ class Folder(Dataset):
     def corpus(self) -> Corpus:
         from timbrebench.core.audio import probe, probe_all
         from timbrebench.core.fingerprint import seal
+        from timbrebench.core.split_list import read_splits
         from timbrebench.core.splits import assign_tracks, with_splits
 
         if self.root is None or self.missing():
@@ -81,9 +84,10 @@ class Folder(Dataset):
         if not stems:
             raise MissingData(f"{self.root}: no usable audio{_first(left_out)}.", hint=_LAYOUT)
         paired = any(len(files) > 1 for files in stems.values())
-        tracks = _tracks(stems, {path: seconds for path, (seconds, _) in usable.items()}, paired)
+        tracks = _tracks(stems, {path: seconds for path, (seconds, _) in usable.items()})
         tracks = tuple(_with_audio(track, pictures) for track in tracks)
-        tracks, fingerprint, copies = seal(with_splits(tracks, assign_tracks(tracks)))
+        splits = assign_tracks(tracks) | _stated(tracks, read_splits(self.root))
+        tracks, fingerprint, copies = seal(with_splits(tracks, splits))
         return Corpus(
             name="folder",
             tracks=tracks,
@@ -144,16 +148,23 @@ def _named(paths: Iterable[Path], root: Path) -> tuple[Stems, dict[str, str]]:
     return stems, left_out
 
 
-def _tracks(stems: Stems, seconds: Mapping[Path, float], paired: bool) -> tuple[Track, ...]:
-    """A track a name; where the corpus is unpaired, its id says the instrument too."""
+def _tracks(stems: Stems, seconds: Mapping[Path, float]) -> tuple[Track, ...]:
+    """A track a name. Its id depends on its own files alone, so that another file changes no other
+    track's, nor its split."""
     return tuple(
         Track(
-            id=name if paired else f"{next(iter(files))}/{name}",
+            id=name if len(files) > 1 else f"{next(iter(files))}/{name}",
             stems=files,
             seconds=min(seconds[path] for path in files.values()),
         )
         for name, files in sorted(stems.items())
     )
+
+
+def _stated(tracks: Iterable[Track], splits: Mapping[str, str]) -> dict[str, str]:
+    """Track → the split that the list has under its files' name."""
+    names = {track.id: track.id.rpartition("/")[2] for track in tracks}
+    return {id: splits[name] for id, name in names.items() if name in splits}
 
 
 def _unusable(instrument: str) -> str:
