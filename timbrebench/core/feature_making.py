@@ -1,19 +1,16 @@
 """Makes the log-mels that the cache lacks, in parallel and in little memory."""
 
-import contextlib
 import os
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-import torch
 
 from timbrebench.core.feature_file import FeatureFile, Index
 from timbrebench.core.feature_space import make_room
 from timbrebench.core.features import Stems
 from timbrebench.core.interfaces import Progress
+from timbrebench.core.side_by_side import side_by_side
 
 Mels = dict[str, np.ndarray]  # key → log-mel [M, T]
 Made = tuple[Mels, dict[str, int]]  # and samples of each content
@@ -79,15 +76,8 @@ class _Maker:
             self._write(*waiting)
 
     def _computed(self, lacking: Sequence[Stems]) -> Iterator[Made]:
-        """Decoding, resampling and FFTs release the interpreter's lock."""
         begin = os.getpid() * 7919 % len(lacking)
-        order = deque([*lacking[begin:], *lacking[:begin]])
-        running: deque[Future[Made]] = deque()
-        with _one_each() as threads, ThreadPoolExecutor(threads) as pool:
-            while order or running:
-                while order and len(running) < 2 * threads:
-                    running.append(pool.submit(self._compute, order.popleft()))
-                yield running.popleft().result()
+        yield from side_by_side(self._compute, [*lacking[begin:], *lacking[:begin]])
 
     def _compute(self, stems: Stems) -> Made:
         return ({}, {}) if self.has(stems) else stems.make(self.knows)
@@ -104,14 +94,3 @@ class _Maker:
     def _learn(self, index: Index) -> None:
         self.known = index.places.keys()
         self.lengths |= index.lengths
-
-
-@contextlib.contextmanager
-def _one_each() -> Iterator[int]:
-    """As many threads as torch has, each of which then computes alone."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)

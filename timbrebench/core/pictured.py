@@ -62,17 +62,25 @@ def unmade(files: Iterable[Path]) -> list[Path]:
 
 
 def make_audio(recordings: Pictures, progress: Progress) -> None:
-    """Makes what is not there yet. What cannot be read is remembered with its reason."""
+    """Makes what is not there yet, several at once. What cannot be read is remembered with its
+    reason."""
+    from timbrebench.core.side_by_side import side_by_side
+
+    files = audio_files(recordings)
+    lacking = {file: recordings[name] for name, file in files.items() if unmade([file])}
+    made = side_by_side(lambda file: _make(lacking[file], file), lacking)
+    for done, _ in enumerate(made, 1):
+        progress("audio of spectrograms", done / len(lacking))
+
+
+def _make(pictures: Sequence[Path], file: Path) -> None:
+    """The audio of one recording, or why there is none."""
     from timbrebench.core import audio
     from timbrebench.core.spectrograms import SPEC, audio_of, read_png
 
-    files = audio_files(recordings)
-    lacking = [name for name in recordings if unmade([files[name]])]
-    for done, name in enumerate(lacking, 1):
-        try:
-            samples = audio_of([read_png(path) for path in recordings[name]])
-        except BenchError as error:
-            write_json(files[name].with_suffix(".json"), {"reason": str(error)})
-        else:
-            audio.write(files[name], samples, SPEC.rate)
-        progress("audio of spectrograms", done / len(lacking))
+    try:
+        samples = audio_of([read_png(path) for path in pictures])
+    except BenchError as error:
+        write_json(file.with_suffix(".json"), {"reason": str(error)})
+    else:
+        audio.write(file, samples, SPEC.rate)

@@ -49,9 +49,14 @@ class Folder(Dataset):
 
     def prepare(self, progress: Progress) -> None:
         """Makes audio of what is there as spectrograms."""
-        if self.root is not None and self.root.is_dir():
-            for folder in _visible(self.root):
-                pictured.make_audio(_pictures(folder)[0], progress)
+        if self.root is None or not self.root.is_dir():
+            return
+        pictures = {
+            f"{folder.name}/{name}": found
+            for folder in _visible(self.root)
+            for name, found in _pictures(folder)[0].items()
+        }
+        pictured.make_audio(pictures, progress)
 
     def _pictured(self) -> tuple[dict[Path, Path], dict[str, str]]:
         """(recording as if it were a file of the layout → its audio, what cannot be used)."""
