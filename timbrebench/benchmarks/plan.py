@@ -3,8 +3,10 @@
 import dataclasses
 import functools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from timbrebench.benchmarks.apart import run_apart
 from timbrebench.benchmarks.choices import (
@@ -22,7 +24,7 @@ from timbrebench.benchmarks.precision import resolve_precision
 from timbrebench.benchmarks.tasks import choose_tasks, why_impossible
 from timbrebench.core import corpora, files
 from timbrebench.core.errors import BenchError, MissingData
-from timbrebench.core.interfaces import MethodInfo
+from timbrebench.core.interfaces import MethodInfo, Progress
 from timbrebench.core.manifest import Entry
 from timbrebench.core.records import Budget, Corpus, Task
 from timbrebench.core.registry import Registry, create
@@ -119,6 +121,15 @@ def read_corpus(dataset: Choice, root: Path | None, registry: Registry) -> tuple
     if outcome.status != "ok":
         raise BenchError(f"dataset '{dataset.label}' cannot be read: {outcome.reason}")
     return outcome.answer["missing"], corpora.from_json(outcome.answer["corpus"])
+
+
+def make_embedded(
+    entry: Entry, values: Mapping[str, Any], root: Path | None, progress: Progress
+) -> bool:
+    """Makes what an embedded dataset lacks; False of one that only its own command prepares."""
+    if entry.info.embedded:
+        create(entry, values, root).prepare(progress)
+    return bool(entry.info.embedded)
 
 
 def data_root(config: RunConfig) -> Path | None:

@@ -13,6 +13,7 @@ from timbrebench.benchmarks.degradations import DEGRADATIONS
 from timbrebench.benchmarks.measure import Chosen, chosen_metric
 from timbrebench.benchmarks.parallel import run_all
 from timbrebench.benchmarks.plan import data_root as root_of
+from timbrebench.benchmarks.plan import make_embedded
 from timbrebench.benchmarks.records import metric_record
 from timbrebench.benchmarks.references import References
 from timbrebench.benchmarks.session import open_dataset
@@ -20,7 +21,7 @@ from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Progress
 from timbrebench.core.notes import notes_of
 from timbrebench.core.records import Clip, Corpus
-from timbrebench.core.registry import create, registry, values_of
+from timbrebench.core.registry import registry, values_of
 from timbrebench.core.splits import apply_split
 from timbrebench.core.statistics import mean, pseudo_values, separated
 
@@ -91,8 +92,7 @@ def ask_metrics(
     entry = registry().find("dataset", dataset)
     values = values_of(entry, options.get(dataset, {}))
     root = root_of(config)
-    if entry.info.embedded:
-        create(entry, values, root).prepare(progress)
+    make_embedded(entry, values, root, progress)
     question = Question(
         dataset, tuple(sorted(values.items())), str(root or ""), split, instrument, tracks, seconds
     )

@@ -1,6 +1,7 @@
 """``bench data spectrograms``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,7 +9,10 @@ from timbrebench.benchmarks.config import RunConfig, split_list
 from timbrebench.cli.bar import bar
 from timbrebench.cli.run_options import merge_options
 from timbrebench.core.errors import MissingData, UnknownName
-from timbrebench.core.records import SPLITS
+from timbrebench.core.records import SPLITS, Corpus
+
+if TYPE_CHECKING:
+    from timbrebench.benchmarks.choices import Choice
 
 
 @click.command("spectrograms")
@@ -27,33 +31,48 @@ def command(
     instruments: str,
     only: str,
     out: Path,
-) -> None:
+) -> int:
     """Write a dataset as the LDM report has its data: greyscale PNG, and pairs.
 
     OUT/INSTRUMENT/STEM_chunkN.png are 3 s each; OUT/pairs.csv has 15,000 pairs of different
-    instruments. The dataset 'folder' reads such folders back.
+    instruments; OUT/splits.csv says which tracks train and test. The dataset 'folder' reads such
+    folders back. Exit 1: something had to be left out.
     """
     from timbrebench.benchmarks.choices import choose
     from timbrebench.benchmarks.plan import data_root as root_of
-    from timbrebench.benchmarks.plan import read_corpus
+    from timbrebench.benchmarks.plan import make_embedded
     from timbrebench.core.registry import registry
-    from timbrebench.core.splits import apply_split
 
     config = RunConfig(dataset=name, data_root=data_root or "", options=merge_options({}, options))
-    choice = choose(registry(), "dataset", name, config)[1]
-    missing, corpus = read_corpus(choice, root_of(config), registry())
-    if missing:
-        raise MissingData(missing)
-    corpus = apply_split(corpus, split)
+    entry, choice = choose(registry(), "dataset", name, config)
+    corpus = _corpus(choice, config, split)
     wanted = _known("instrument", split_list(instruments), corpus.instruments)
     splits = _known("split", split_list(only), SPLITS)
 
-    from timbrebench.benchmarks.spectrogram_folders import write_folders
+    from timbrebench.benchmarks.spectrogram_folders import check_free, write_folders
 
-    with bar(f"spectrograms of {name}") as progress:
-        counts = write_folders(corpus, wanted, splits, out, progress)
-    told = ", ".join(f"{count} of {instrument}" for instrument, count in sorted(counts.items()))
+    check_free(out)  # before anything is made, which may take long
+    with bar(f"spectrograms of {name}", lines=True) as progress:
+        if make_embedded(entry, choice.values, root_of(config), progress):
+            corpus = _corpus(choice, config, split)  # without what turned out to be unusable
+        written = write_folders(corpus, wanted, splits, out, progress)
+    told = ", ".join(f"{count} of {each}" for each, count in sorted(written.counts.items()))
     click.echo(f"{told} are in {out}, and 15,000 pairs in {out / 'pairs.csv'}.")
+    left_out = {**corpus.notes.get("left_out", {}), **written.left_out}
+    for recording, reason in left_out.items():
+        click.echo(f"left out: {recording}: {reason}", err=True)
+    return 1 if left_out else 0
+
+
+def _corpus(choice: "Choice", config: RunConfig, split: str) -> Corpus:
+    from timbrebench.benchmarks.plan import data_root, read_corpus
+    from timbrebench.core.registry import registry
+    from timbrebench.core.splits import apply_split
+
+    missing, corpus = read_corpus(choice, data_root(config), registry())
+    if missing:
+        raise MissingData(missing)
+    return apply_split(corpus, split)
 
 
 def _known(kind: str, asked: list[str], known: tuple[str, ...]) -> tuple[str, ...]:
