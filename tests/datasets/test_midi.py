@@ -19,6 +19,8 @@ from timbrebench.datasets.midi import Midi, Options
 from timbrebench.datasets.sampling.midi import held
 from timbrebench.datasets.sampling.performance import LONGEST_NOTE
 from timbrebench.datasets.sampling.score import Note
+from timbrebench.datasets.starlet.dataset import Starlet
+from timbrebench.datasets.starlet.options import Options as StarletOptions
 from timbrebench.testing import check_dataset
 
 RATE = 16000
@@ -117,6 +119,27 @@ def test_what_is_malformed_is_told_and_left_out(folder: Path) -> None:
     assert set(left_out) == set(reasons)
     for name, reason in reasons.items():
         assert left_out[name].startswith(reason) and "\n" not in left_out[name]
+
+
+def test_nothing_is_read_of_what_never_ends_or_is_too_large(folder: Path) -> None:
+    """Were a pipe opened or 50 GB hashed, this test would not end."""
+    os.mkfifo(folder / "pipe.mid")
+    (folder / "device.mid").symlink_to("/dev/zero")
+    (folder / "loop.mid").symlink_to("loop.mid")
+    (folder / "folder.mid").mkdir()
+    with (folder / "sparse.mid").open("wb") as file:
+        file.truncate(50 << 30)
+    reasons = {
+        "pipe.mid": "it is no regular file",
+        "device.mid": "it is no regular file",
+        "loop.mid": "Too many levels of symbolic links",
+        "folder.mid": "it is no regular file",
+        "sparse.mid": "it has 51200 MiB; a MIDI file of music has less than 8",
+    }
+    corpus = dataset(folder).corpus()
+    assert corpus.notes["left_out"] == reasons and len(corpus.tracks) == 3
+    own = Starlet(StarletOptions(midi=str(folder), seconds=3), None).corpus()
+    assert own.notes["left_out"] == reasons
 
 
 def test_a_name_of_any_bytes_can_be_told(folder: Path, tmp_path: Path) -> None:

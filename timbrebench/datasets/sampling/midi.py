@@ -1,6 +1,7 @@
 """MIDI files in and out."""
 
 import re
+import stat
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pretty_midi
 
 _TICKS = 960  # a quarter note
+_MOST_BYTES = 8 << 20  # of a file
 _SUSTAIN, _DOWN = 64, 64  # number of the controller, and the value from which it is pressed
 
 
@@ -27,12 +29,26 @@ def distinct_files(folder: Path) -> Iterator[tuple[Path, str, str]]:
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi")):
         name = str(path.relative_to(folder))
         try:
-            digest = sha256_of(path)[:8]
+            unfit = why_unread(path)
+            digest = "" if unfit else sha256_of(path)[:8]
         except OSError as error:
-            yield path, "", str(error.strerror)
+            unfit = str(error.strerror)
+        if unfit:
+            yield path, "", unfit
             continue
         twin = first.setdefault(digest, name)
         yield path, f"{_slug(path)}{digest}", "" if twin == name else f"it repeats {twin}"
+
+
+def why_unread(path: Path) -> str:
+    """Why nothing is to be read of a file; '' if that can be tried. A pipe or a device that is
+    called .mid would never end."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return "it is no regular file"
+    if status.st_size > _MOST_BYTES:
+        return f"it has {status.st_size >> 20} MiB; a MIDI file of music has less than 8"
+    return ""
 
 
 def _slug(path: Path) -> str:

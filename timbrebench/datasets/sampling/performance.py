@@ -20,7 +20,6 @@ from timbrebench.datasets.sampling.score import SHORTEST, Note, within
 RING = 1.0  # seconds left at the end for the last notes
 LONGEST_NOTE = 30.0  # seconds: what is held longer is released
 _MOST_NOTES = 200_000
-_MOST_BYTES = 8 << 20  # of a file
 _FACTS = "piece.json"
 
 
@@ -90,11 +89,10 @@ def played(performance: Performance) -> list[Note]:
     In time with a recording (``seconds``) they stay where they are. Unplayable where there is
     nothing to play, or too much.
     """
-    from timbrebench.datasets.sampling.midi import pitched_tracks
+    from timbrebench.datasets.sampling.midi import pitched_tracks, why_unread
 
-    size = performance.midi.stat().st_size
-    if size > _MOST_BYTES:
-        raise Unplayable(f"it has {size >> 20} MiB; a MIDI file of music has less than 8")
+    if unfit := why_unread(performance.midi):
+        raise Unplayable(unfit)
     notes = [n for track in pitched_tracks(performance.midi, pedal=True) for n in track]
     if not notes:
         raise Unplayable("it has no notes but drums")

@@ -27,12 +27,12 @@ def read_folder(folder: Path, seconds: float) -> tuple[dict[str, Piece], dict[st
     left_out: dict[str, str] = {}
     for path, id, unfit in distinct_files(folder):
         try:
-            if unfit:
-                raise ValueError(unfit)
-            pieces[id] = read(path, seconds)
+            if not unfit:
+                pieces[id] = read(path, seconds)
         except Exception as error:  # a parser of untrusted bytes may raise anything
-            reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            left_out[str(path.relative_to(folder))] = reason
+            unfit = f"{type(error).__name__}: {error}".rstrip(": ")
+        if unfit:
+            left_out[str(path.relative_to(folder))] = unfit
     return pieces, left_out
 
 
