@@ -1,10 +1,10 @@
 """Reading SoundFonts: a file written here by the specification, and files that are none."""
 
 import logging
-import struct
 
 import numpy as np
 import pytest
+from soundfont_files import INSTRUMENT, PLAIN, soundfont_bytes
 
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.datasets.sampling.sampler import Sampler
@@ -12,54 +12,12 @@ from timbrebench.datasets.sampling.score import Note
 from timbrebench.datasets.sampling.soundfont import SoundFont
 
 RATE = 16000
-KEYS, ROOT, FINE, LOOPED, SAMPLE, INSTRUMENT = 43, 58, 52, 54, 53, 41
+KEYS, ROOT, FINE = 43, 58, 52
 ATTENUATION, CUTOFF, DECAY, SUSTAIN, RELEASE, ATTACK, COARSE = 48, 8, 36, 37, 38, 34, 51
 
 
-def chunk(name: str, content: bytes) -> bytes:
-    return name.encode() + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def table(name: str, form: str, rows: list[tuple]) -> bytes:
-    return chunk(name, b"".join(struct.pack("<" + form, *row) for row in rows))
-
-
-def zone_tables(prefix: str, zones: list[dict[int, int]]) -> bytes:
-    """The bag, modulator and generator tables of one preset's or instrument's zones."""
-    bags, gens = [], []
-    for zone in zones:
-        bags.append((len(gens), 0))
-        gens += [(oper, amount & 0xFFFF) for oper, amount in zone.items()]
-    bags.append((len(gens), 0))
-    return (
-        table(prefix + "bag", "HH", bags)
-        + table(prefix + "mod", "HHHHH", [(0, 0, 0, 0, 0)])
-        + table(prefix + "gen", "HH", [*gens, (0, 0)])
-    )
-
-
-def write_soundfont(path, preset_zones, instrument_zones, *, pitch=69, correction=0, kind=1):
-    """One program (0) with one sample: a 440 Hz sine at 44.1 kHz that loops."""
-    n = 44100 // 20  # 22 periods
-    wave = np.round(16000 * np.sin(2 * np.pi * 440 * np.arange(n) / 44100)).astype("<i2")
-    shdr = [
-        (b"sine", 0, n, 0, n, 44100, pitch, correction, 0, kind),
-        (b"EOS", 0, 0, 0, 0, 0, 0, 0, 0, 0),
-    ]
-    preset = [(b"p", 0, 0, 0, 0, 0, 0), (b"EOP", 0, 0, len(preset_zones), 0, 0, 0)]
-    instrument = [(b"i", 0), (b"EOI", len(instrument_zones))]
-    info = chunk("ifil", struct.pack("<HH", 2, 1)) + chunk("INAM", b"test\0\0")
-    samples = chunk("smpl", wave.tobytes() + b"\0" * 92)
-    tables = (
-        table("phdr", "20sHHHIII", preset)
-        + zone_tables("p", preset_zones)
-        + table("inst", "20sH", instrument)
-        + zone_tables("i", instrument_zones)
-        + table("shdr", "20sIIIIIBbHH", shdr)
-    )
-    lists = (("INFO", info), ("sdta", samples), ("pdta", tables))
-    content = b"sfbk" + b"".join(chunk("LIST", n.encode() + c) for n, c in lists)
-    path.write_bytes(chunk("RIFF", content))
+def write_soundfont(path, *zones, **given):
+    path.write_bytes(soundfont_bytes(*zones, **given))
     return SoundFont(path)
 
 
@@ -70,9 +28,6 @@ def play(font: SoundFont, key: int, held: float = 1.0) -> np.ndarray:
 def frequency(wave: np.ndarray) -> float:
     spectrum = np.abs(np.fft.rfft(wave[:RATE] * np.hanning(RATE), 1 << 19))
     return float(np.argmax(spectrum)) * RATE / (1 << 19)
-
-
-PLAIN = {LOOPED: 1, SAMPLE: 0}
 
 
 def test_a_sine_comes_out_as_the_sine_of_its_key(tmp_path):

@@ -83,7 +83,7 @@ class Maestro(Dataset):
         except MissingData:  # the recordings are told already
             return wrong
         for number, played in enumerate(performances, 1):
-            stems = () if "unfit" in played.facts() else played.stems.values()
+            stems = () if played.unfit() else played.stems.values()
             wrong |= {str(path): why for path in stems if (why := unusable(path))}
             progress("checking renders", number / len(performances))
         return wrong
@@ -193,9 +193,9 @@ def _with_renders(corpus: Corpus, performances: Mapping[str, Performance]) -> Co
     tracks, left_out = [], dict(corpus.notes["left_out"])
     for track in corpus.tracks:
         performance = performances.get(track.id)
-        unfit = performance.facts().get("unfit", "") if performance else "it has no MIDI file"
+        unfit = performance.unfit() if performance else "it has no MIDI file"
         if performance is None or unfit:
-            left_out[f"{track.id} (MIDI)"] = str(unfit)
+            left_out[f"{track.id} (MIDI)"] = unfit
             tracks.append(track)
         else:
             tracks.append(replace(track, stems={**track.stems, **performance.stems}))

@@ -58,8 +58,8 @@ class Midi(Dataset):
         tracks = []
         for id, performance in performances.items():
             facts = examine(performance)
-            if "unfit" in facts:
-                left_out[str(performance.midi.relative_to(self._folder))] = str(facts["unfit"])
+            if unfit := performance.unfit(facts):
+                left_out[str(performance.midi.relative_to(self._folder))] = unfit
             else:
                 tracks.append(_track(id, performance, float(str(facts["seconds"]))))
         if not tracks:

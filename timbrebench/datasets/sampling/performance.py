@@ -2,7 +2,8 @@
 
     FOLDER/piece.json    FOLDER/score.mid    FOLDER/harp.flac    FOLDER/…
 
-``piece.json`` says how long the piece is, or why it cannot be played: it is read, not the MIDI.
+``piece.json`` says how long the piece is and whose part is heard, or why it cannot be played: it
+is read, not the MIDI.
 """
 
 import contextlib
@@ -21,6 +22,9 @@ RING = 1.0  # seconds left at the end for the last notes
 LONGEST_NOTE = 30.0  # seconds: what is held longer is released
 _MOST_NOTES = 200_000
 _FACTS = "piece.json"
+
+
+Facts = Mapping[str, object]
 
 
 class Unplayable(Exception):
@@ -48,17 +52,25 @@ class Performance:
         """The notes as they are played."""
         return self.folder / "score.mid"
 
-    def facts(self) -> Mapping[str, object]:
-        """{'seconds': …} or {'unfit': reason} of what was read already; {} before."""
+    def facts(self) -> Facts:
+        """{'seconds': …, 'heard': {instrument: bool}} or {'unfit': reason} of what was read
+        already; {} before."""
         try:
             found = files.read_json(self.folder / _FACTS)
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
 
+    def unfit(self, facts: Facts | None = None) -> str:
+        """Why there is nothing of it to use, as far as that is known; '' if there is."""
+        facts = self.facts() if facts is None else facts
+        silent = [name for name in self.programs if not _heard(facts).get(name, True)]
+        told = f"{self.soundfont.name} plays none of its notes as {' or '.join(silent)}"
+        return str(facts.get("unfit", told if silent else ""))
+
     def done(self) -> bool:
         paths = (self.score, *self.stems.values())
-        return "unfit" in self.facts() or all(path.is_file() for path in paths)
+        return bool(self.unfit()) or all(path.is_file() for path in paths)
 
 
 def recipe_digest() -> str:
@@ -66,21 +78,41 @@ def recipe_digest() -> str:
     return files.digest_of_files(sorted(Path(fonts.__file__).parent.glob("*.py")))
 
 
-def examine(performance: Performance) -> Mapping[str, object]:
-    """Its facts, from the MIDI file if they are not known, and then written down if that can be."""
-    if known := performance.facts():
+def examine(performance: Performance) -> Facts:
+    """Its facts, from the MIDI file if they are not known, and then written down if that can be.
+    BenchError where the SoundFont cannot be read."""
+    known = performance.facts()
+    if "unfit" in known or performance.programs.keys() <= _heard(known).keys():
         return known
     found: dict[str, object]
     try:
-        found = {"seconds": _length(performance, played(performance))}
+        notes = played(performance)
+        found = {"seconds": _length(performance, notes)}
     except Unplayable as reason:
         found = {"unfit": str(reason)}
     except Exception as error:  # a parser of untrusted bytes may raise anything
         told = f"{type(error).__name__} {error}".strip().partition("\n")[0]
         found = {"unfit": f"it cannot be read as MIDI ({told})"}
+    else:
+        found["heard"] = {**_heard(known), **_audible(performance, notes)}
     with contextlib.suppress(OSError):  # it is read again the next time
         files.write_json(performance.folder / _FACTS, found)
     return found
+
+
+def _heard(facts: Facts) -> dict[str, bool]:
+    """Instrument → whether anything of it sounds."""
+    found = facts.get("heard", {})
+    return found if isinstance(found, dict) else {}
+
+
+def _audible(performance: Performance, notes: Sequence[Note]) -> dict[str, bool]:
+    """Of each instrument, by what the SoundFont has: nothing is played for it."""
+    from timbrebench.datasets.sampling.rendering import font_of
+
+    font = font_of(performance.soundfont)
+    strikes = {(note.key, note.velocity) for note in notes}
+    return {name: font.hears(number, strikes) for name, number in performance.programs.items()}
 
 
 def played(performance: Performance) -> list[Note]:
@@ -132,15 +164,20 @@ def perform(performance: Performance) -> None:
     from timbrebench.datasets.sampling.sampler import Sampler
 
     facts = examine(performance)
-    if "unfit" in facts:
+    if performance.unfit(facts):
         return
     notes = played(performance)
     length = round(float(str(facts["seconds"])) * performance.rate)
     sampler = Sampler(font_of(performance.soundfont), performance.rate)
     for name, path in performance.stems.items():
-        if not path.is_file():
-            wave = sampler.play(performance.programs[name], notes, length)
-            write_flac(path, effects.finished(wave, performance.rate), performance.rate)
+        if path.is_file():
+            continue
+        wave = sampler.play(performance.programs[name], notes, length)
+        if not wave.any():  # it was expected to sound
+            silent = {**_heard(facts), name: False}
+            files.write_json(performance.folder / _FACTS, {**facts, "heard": silent})
+            return
+        write_flac(path, effects.finished(wave, performance.rate), performance.rate)
     if not performance.score.is_file():
         write_parts(performance.score, {"": notes})
 

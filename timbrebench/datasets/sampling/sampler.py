@@ -22,6 +22,7 @@ _OVERSAMPLING = 8  # of a wavetable, before cubic interpolation
 _PASSBAND = 0.94  # of the lower of the two Nyquist frequencies
 _FILTER_STEP = 15.0  # cents: finer changes of the filter's cutoff are not followed
 _MIN_ATTACK = 0.001  # seconds
+_MOST_STEP = 256.0  # source samples an output sample: eight octaves up nothing is left to be heard
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Sampler:
     def play(self, program: int, notes: Iterable[Note], length: int) -> np.ndarray:
         """The notes as audio, [length] float32, at the SoundFont's own level."""
         out = np.zeros(length, np.float32)
-        zones = _zones(self.font, program)
+        zones = self.font.zones(program)
         for note in notes:
             start = round(note.start * self.rate)
             held = round(note.duration * self.rate)
@@ -51,11 +52,6 @@ class Sampler:
         note = tone(zone, key, self.rate, seconds)[: held + tail].copy()
         note[held:] *= 10 ** (FLOOR_DB / 20 * np.arange(tail, dtype=np.float32) / tail)
         return note
-
-
-@functools.lru_cache(maxsize=64)
-def _zones(font: SoundFont, program: int) -> tuple[Zone, ...]:
-    return font.zones(program)
 
 
 def _gain(velocity: int) -> float:
@@ -90,6 +86,8 @@ def _as_recorded(zone: Zone, cents: float, rate: int, seconds: int) -> np.ndarra
     """The zone, ``cents`` away from its recorded pitch."""
     time = np.arange(seconds * rate) / rate
     step = zone.rate / rate * 2 ** (cents / 1200)  # source samples an output sample
+    if step > _MOST_STEP:
+        return np.zeros(len(time), np.float32)
     steps = step * 2 ** (_bend_cents(zone, time) / 1200)
     wave = _interpolated(*_wavetable(zone, step), np.cumsum(steps) - steps[0])
     wave = _filtered(wave, zone, time, rate)

@@ -1,24 +1,22 @@
 """SoundFont 2 files: from the file's tables to zones in physical units.
 
-sf2utils reads the tables; merging them is ours, by the SoundFont 2.04 specification (section
-9.4): an instrument's global zone gives defaults to its zones, a preset's generators are added to
-them. What a mono sampler at a fixed pitch bend does not need (pan, sends, modulators) is left.
+Its tables are read elsewhere (tables.py); they are merged by the SoundFont 2.04 specification
+(section 9.4): an instrument's global zone gives defaults to its zones, a preset's generators are
+added to them. What a mono sampler at a fixed pitch bend does not need (pan, sends, modulators) is
+left.
 """
 
-import contextlib
-import logging
-import struct
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sf2utils.generator import Sf2Gen as Gen
-from sf2utils.riffparser import RiffParseException
-from sf2utils.sf2parse import Sf2File
 
-from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.errors import BenchError
+from timbrebench.datasets.sampling.tables import Generators, Tables
 
 NEUTRAL_ATTENUATION = 0.4  # of the written one: what EMU's chips, hence SoundFonts, mean by it
 _NEVER = -12000  # timecents: the specification's "no time at all"
@@ -41,7 +39,31 @@ _NOT_ADDED = {  # by a preset: ranges intersect, the rest belongs to instruments
 }
 _ROM, _COMPRESSED = 0x8000, 0x10  # bits of a sample's type
 
-Generators = dict[int, int]  # operator → amount, as the file has it (unsigned 16 bits)
+
+_MOST_ZONES = 4096  # of a program
+_LEAST_RATE, _MOST_RATE = 400, 192_000  # Hz
+# What an amount is brought into, by the specification (section 8.1.3): damaged ones would make
+# sounds of days, or numbers that are none.
+_TIME, _LONG_TIME = (_NEVER, 5000), (_NEVER, 8000)  # timecents
+_RANGES = {
+    **dict.fromkeys((Gen.OPER_MOD_LFO_TO_PITCH, Gen.OPER_VIB_LFO_TO_PITCH), (-12000, 12000)),
+    Gen.OPER_MOD_ENV_TO_FILTER_CUTOFF: (-12000, 12000),
+    Gen.OPER_INITIAL_FILTER_CUTOFF: (1500, 13500),
+    Gen.OPER_INITIAL_FILTER_Q: (0, 960),
+    Gen.OPER_MOD_LFO_TO_VOLUME: (-960, 960),
+    **dict.fromkeys((Gen.OPER_DELAY_MOD_LFO, Gen.OPER_DELAY_VIB_LFO), _TIME),
+    **dict.fromkeys((Gen.OPER_FREQ_MOD_LFO, Gen.OPER_FREQ_VIB_LFO), (-16000, 4500)),
+    **dict.fromkeys((Gen.OPER_DELAY_MOD_ENV, Gen.OPER_HOLD_MOD_ENV), _TIME),
+    **dict.fromkeys((Gen.OPER_DELAY_VOL_ENV, Gen.OPER_HOLD_VOL_ENV), _TIME),
+    **dict.fromkeys((Gen.OPER_ATTACK_MOD_ENV, Gen.OPER_DECAY_MOD_ENV), _LONG_TIME),
+    **dict.fromkeys((Gen.OPER_ATTACK_VOL_ENV, Gen.OPER_DECAY_VOL_ENV), _LONG_TIME),
+    Gen.OPER_RELEASE_VOL_ENV: _LONG_TIME,
+    Gen.OPER_INITIAL_ATTENUATION: (0, 1440),
+    Gen.OPER_COARSE_TUNE: (-120, 120),
+    Gen.OPER_FINE_TUNE: (-99, 99),
+    Gen.OPER_SCALE_TUNING: (0, 1200),
+    Gen.OPER_OVERRIDING_ROOT_KEY: (-1, 127),
+}
 
 
 @dataclass(frozen=True)
@@ -97,64 +119,52 @@ class SoundFont:
     """The zones of a SoundFont's General MIDI programs (bank 0)."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._read()
-        except FileNotFoundError:
-            raise MissingData(f"there is no SoundFont {path}.") from None
-        except (OSError, struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise _unreadable(path, error) from None
-        except RiffParseException as error:
-            raise _unreadable(path, error) from None
+        self.path, self._tables = path, Tables(path)
+        headers = enumerate(self._tables.rows["Phdr"][:-1])  # the last one only ends the list
+        self._presets = {header.preset: index for index, header in headers if header.bank == 0}
+        self._known: dict[int, tuple[Zone, ...]] = {}
 
     def zones(self, program: int) -> tuple[Zone, ...]:
-        """All zones of a program."""
+        """All zones of a program, the same ones each time."""
         if program not in self._presets:
             raise BenchError(
                 f"{self.path}: the SoundFont has no program {program} in bank 0.",
                 hint="Give a General MIDI SoundFont.",
             )
-        return tuple(self._zones_of(self._presets[program]))
+        if program not in self._known:
+            self._known[program] = tuple(self._zones_of(self._presets[program]))
+        return self._known[program]
 
-    def _read(self) -> None:
-        with self.path.open("rb") as file, _unlogged():
-            raw = Sf2File(file).raw
-            file.seek(raw.smpl_offset)
-            end = max(header.end for header in raw.pdta["Shdr"])
-            self._wave = np.frombuffer(file.read(2 * end), "<i2").astype(np.float32) / 32768
-        self._tables: dict[str, Sequence[Any]] = raw.pdta
-        headers = enumerate(self._tables["Phdr"][:-1])  # the last one only ends the list
-        self._presets = {header.preset: index for index, header in headers if header.bank == 0}
+    def hears(self, program: int, strikes: Iterable[tuple[int, int]]) -> bool:
+        """Whether a program has a sound for any of the strikes (key, velocity)."""
+        zones = [zone for zone in self.zones(program) if zone.samples.any()]
+        return any(
+            key in zone.keys and velocity in zone.velocities
+            for key, velocity in set(strikes)
+            for zone in zones
+        )
 
     def _zones_of(self, preset: int) -> Iterator[Zone]:
-        for outer in self._merged("Phdr", "Pbag", "Pgen", preset, Gen.OPER_INSTRUMENT):
-            for inner in self._merged(
-                "Inst", "Ibag", "Igen", outer[Gen.OPER_INSTRUMENT], Gen.OPER_SAMPLE_ID
-            ):
+        of_instrument = functools.cache(
+            lambda index: self._tables.merged("Inst", "Ibag", "Igen", index, Gen.OPER_SAMPLE_ID)
+        )
+        count = 0
+        for outer in self._tables.merged("Phdr", "Pbag", "Pgen", preset, Gen.OPER_INSTRUMENT):
+            for inner in of_instrument(outer[Gen.OPER_INSTRUMENT]):
+                count += 1
+                if count > _MOST_ZONES:
+                    raise self._tables.fault(f"a program has more than {_MOST_ZONES} zones")
                 yield self._zone(inner, outer)
-
-    def _merged(
-        self, owners: str, bags: str, gens: str, index: int, terminal: int
-    ) -> list[Generators]:
-        """The generators of an owner's zones, with those of its global zone below them."""
-        first, last = (self._tables[owners][i].bag for i in (index, index + 1))
-        found: list[Generators] = []
-        shared: Generators = {}
-        for bag in range(first, last):
-            start, stop = (self._tables[bags][i].gen for i in (bag, bag + 1))
-            own = {g.oper: g.amount for g in self._tables[gens][start:stop]}
-            if terminal in own:
-                found.append(shared | own)
-            elif bag == first:
-                shared = own
-        return found
 
     def _zone(self, inner: Generators, outer: Generators) -> Zone:
         values = _DEFAULTS | {k: _signed(v) for k, v in inner.items()}
         for key, amount in outer.items():
             if key not in _NOT_ADDED:
                 values[key] = values.get(key, 0) + _signed(amount)
-        header = self._tables["Shdr"][inner[Gen.OPER_SAMPLE_ID]]
+        for key, (low, high) in _RANGES.items():
+            if key in values:
+                values[key] = min(max(values[key], low), high)
+        header = self._tables.row("Shdr", inner[Gen.OPER_SAMPLE_ID])
         samples, loop = self._recording(header, values)
         get = values.get
         return Zone(
@@ -185,31 +195,26 @@ class SoundFont:
     def _recording(
         self, header: Any, values: Generators
     ) -> tuple[np.ndarray, tuple[int, int] | None]:
-        """The samples, and the loop in them where the zone plays one and it lies within them."""
+        """The samples, and the loop in them where the zone plays one. A loop of no length is none,
+        as other samplers have it."""
         if header.sample_type & (_ROM | _COMPRESSED):
             raise BenchError(f"{self.path}: samples in ROM or compressed (SF3) cannot be played.")
         start, end = header.start + _offset(values, 0, 4), header.end + _offset(values, 1, 12)
         first = header.start_loop + _offset(values, 2, 45) - start
         last = header.end_loop + _offset(values, 3, 50) - start
-        looped = values.get(Gen.OPER_SAMPLE_MODES, 0) & 1 and 0 <= first < last <= end - start
-        return self._wave[start:end], (first, last) if looped else None
-
-
-@contextlib.contextmanager
-def _unlogged() -> Iterator[None]:
-    """sf2utils logs on the root logger, which would print and install a handler there."""
-    silent, level = logging.NullHandler(), logging.root.manager.disable
-    logging.root.addHandler(silent)
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(level)
-        logging.root.removeHandler(silent)
-
-
-def _unreadable(path: Path, error: Exception) -> BenchError:
-    return BenchError(f"{path} cannot be read as a SoundFont 2 file ({error}).")
+        looped = values.get(Gen.OPER_SAMPLE_MODES, 0) & 1 and first != last
+        wave = self._tables.wave
+        wrong = ""
+        if not 0 <= start < end <= len(wave):
+            wrong = f"goes from {start} to {end} of {len(wave)}"
+        elif looped and not 0 <= first < last <= end - start:
+            wrong = f"of {end - start} repeats {first} to {last}"
+        elif not _LEAST_RATE <= header.sample_rate <= _MOST_RATE:
+            wrong = f"has {header.sample_rate} Hz, not {_LEAST_RATE} to {_MOST_RATE}"
+        if wrong:
+            name = header.sample_name.partition(b"\0")[0].decode("latin-1")
+            raise self._tables.fault(f"its sample '{name}' {wrong}")
+        return wave[start:end], (first, last) if looped else None
 
 
 def _signed(amount: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from timbrebench.core.errors import BenchError
 from timbrebench.core.interfaces import Progress
 from timbrebench.core.records import Track
 from timbrebench.core.seeds import generator
@@ -67,6 +68,11 @@ def _stem(job: Job, piece: Piece, rate: int, name: str) -> np.ndarray:
         notes = _moved(notes, options.timing_ms / 1000, _rng(job, "timing", name))
     sampler = Sampler(font_of(job.soundfont), rate)
     wave = sampler.play(INSTRUMENTS[name].program, notes, round(piece.seconds * rate))
+    if notes and not wave.any():
+        raise BenchError(
+            f"{job.soundfont} plays nothing of {name} in {job.entry.id}.",
+            hint="Name another SoundFont: -o starlet.soundfont=FILE",
+        )
     if options.reverb:
         wave = effects.in_room(wave, effects.room(_rng(job, "room"), rate), options.reverb)
     return effects.finished(wave, rate, _rng(job, "level", name).uniform(0, options.level_db))
