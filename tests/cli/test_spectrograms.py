@@ -1,6 +1,7 @@
 """``bench data spectrograms``, and the way back through the dataset ``folder``."""
 
 import csv
+import os
 import shutil
 import threading
 from collections.abc import Sequence
@@ -240,6 +241,7 @@ def test_where_nothing_can_be_written_it_is_an_error(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_left_out_with_its_reason(pictures: Path) -> None:
     (pictures / "bell" / "tune0_chunk0.png").unlink()
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(pictures / "bell" / "tune1_chunk1.png")
+    os.mkfifo(pictures / "bell" / "pipe.png")  # which would never end
     called("prepare", "folder", "--data-root", pictures, code=1)
     corpus = Folder(None, pictures).corpus()
     left_out = corpus.notes["left_out"]

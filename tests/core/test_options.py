@@ -3,7 +3,15 @@ from dataclasses import dataclass, make_dataclass
 import pytest
 
 from timbrebench.core.errors import BenchError
-from timbrebench.core.options import NoOptions, OptionSpec, build, describe, option, resolve
+from timbrebench.core.options import (
+    NoOptions,
+    OptionSpec,
+    build,
+    describe,
+    option,
+    resolve,
+    words_of,
+)
 
 
 @dataclass(frozen=True)
@@ -122,3 +130,25 @@ def test_unknown_names_come_with_the_nearest() -> None:
 def test_an_instance_from_what_json_kept() -> None:
     built = build(Options, values({}) | {"widths": [3, 4]})
     assert built == Options(widths=(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, ""),
+        ({"width": 64, "mode": "fast"}, ""),
+        ({"width": 9, "mirror": True}, "-o some.width=9 -o some.mirror=true"),
+        ({"widths": (3,), "cut": 0.1}, "-o some.widths=3 -o some.cut=0.1"),
+        ({"widths": (3, 4), "rate": 0.25, "plain": 4, "mode": "slow"}, None),
+    ],
+)
+def test_words_that_set_the_same_again(given: dict[str, object], words: str | None) -> None:
+    options = Options(**given)  # type: ignore[arg-type]
+    found = words_of("some", options)
+    assert words is None or " ".join(found) == words
+    said = dict(word.removeprefix("some.").split("=") for word in found[1::2])
+    assert build(Options, resolve("some", tuple(SPECS.values()), {}, said)) == options
+
+
+def test_options_that_are_none_have_no_words() -> None:
+    assert words_of("some", NoOptions()) == words_of("some", None) == ()

@@ -1,5 +1,6 @@
 """GTZAN in its layout: the genre, the published split, what is left out."""
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -89,6 +90,8 @@ def test_verify_tells_what_is_not_as_the_index_says(shelf) -> None:
         )
     }
     assert damaged_before(root, SOURCE) == set(found)  # for the next prepare
+    note = root / "indexes" / "gtzan.damaged.json"  # as the documentation says
+    assert json.loads(note.read_text()) == [*found]
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -102,8 +105,9 @@ def test_the_root_may_be_the_corpus_itself(shelf, inside: bool) -> None:
 def test_what_is_missing_is_told_with_the_command(shelf, tmp_path: Path) -> None:
     for root in (None, tmp_path):
         dataset = Gtzan(Options(), root)
-        assert "bench data prepare gtzan --data-root DIR" in dataset.missing()
-        with pytest.raises(MissingData, match="bench data prepare gtzan --data-root DIR"):
+        command = f"bench data prepare gtzan --data-root {root or 'DIR'}"
+        assert command in dataset.missing()
+        with pytest.raises(MissingData, match=re.escape(command)):
             dataset.corpus()
     root = place(shelf, *CLASSICAL)
     (root / "indexes" / INDEX).unlink()

@@ -7,10 +7,12 @@ import numpy as np
 import pretty_midi
 import pytest
 
+from timbrebench.cli import main
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.fetching import Fetching, using
 from timbrebench.core.notes import notes_of
 from timbrebench.datasets.maestro import METADATA, Maestro, Options
+from timbrebench.datasets.sampling.fonts import default_soundfont
 from timbrebench.testing import check_dataset
 
 INDEX = "maestro_index_2.0.0.json"
@@ -96,6 +98,19 @@ def test_other_instruments_play_its_midi(root: Path, tmp_path: Path) -> None:
     harp = corpus.track("2008/a").stems["harp"]
     harp.write_bytes(harp.read_bytes()[:1000])
     assert set(dataset.verify(silent)) == {*before, str(harp)}
+
+
+def test_what_mends_has_every_option(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Other renders, or of another SoundFont, would leave it as it is."""
+    font = default_soundfont()
+    said = ["-o", "maestro.renders=harp/flute", "-o", f"maestro.soundfont={font}"]
+    said += ["-o", "maestro.rate=8000"]
+    words = ["data", "verify", "maestro", "--data-root", str(root), *said]
+    assert main(words) == 1
+    mend = f"Mend it: bench data prepare maestro --data-root {root} {' '.join(said)}\n"
+    assert capsys.readouterr().out.endswith(mend)
+    missing = Maestro(Options("harp/flute", str(font), 8000), root).missing()
+    assert f" --data-root {root} {' '.join(said)} -o maestro.fetch=false" in missing
 
 
 def test_a_render_is_in_time_with_the_recording(root: Path) -> None:

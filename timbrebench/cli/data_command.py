@@ -275,10 +275,16 @@ def _wrong_weights(name: str) -> dict[str, str]:
 
 
 def _mend(name: str, dataset: "Dataset") -> str:
+    """The command for what is wrong, with every option that the dataset was opened with: another
+    one would make something else."""
     import shlex
 
+    from timbrebench.core.options import words_of
+
+    owner = name.partition("[")[0].partition("@")[0]
     root = ["--data-root", str(dataset.root)] if dataset.root else []
-    return shlex.join(["bench", "data", "prepare", name, *root, *dataset.again()])
+    asked = dataset.again() or words_of(owner, dataset.options)
+    return shlex.join(["bench", "data", "prepare", name, *root, *asked])
 
 
 # ---------------------------------------------------------------------------- info

@@ -302,7 +302,8 @@ class Dataset(ABC):
         return Needs()
 
     def again(self) -> tuple[str, ...]:
-        """Words behind 'bench data prepare NAME' that ask for what is not whole; none: for all."""
+        """Words behind 'bench data prepare NAME' that ask for what is not whole; none: all options
+        that are not as by default."""
         return ()
 
     def verify(self, progress: Progress) -> Mapping[str, str]:

@@ -168,3 +168,22 @@ def resolve(
 def build(options: type, values: Mapping[str, Any]) -> Any:
     """The Options instance for resolved values (lists, as JSON has them, become tuples)."""
     return options(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def words_of(owner: str, options: Any) -> tuple[str, ...]:
+    """'-o', 'OWNER.NAME=VALUE', … for each option that is not as it is by default."""
+    if not dataclasses.is_dataclass(options):
+        return ()
+    found: list[str] = []
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value != field.default:
+            found += ("-o", f"{owner}.{field.name}={_said(value)}")
+    return tuple(found)
+
+
+def _said(value: Any) -> str:
+    """As a command line has it."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return _shown(value)

@@ -127,7 +127,8 @@ def _pictures(folder: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     if not folder.is_dir() or _unusable(folder.name):
         return {}, {}
     names = (path for path in _visible(folder) if path.suffix.lower() == ".png")
-    return pictured.recordings_of(path for path in names if path.name.isprintable())
+    usable = (path for path in names if path.name.isprintable() and path.is_file())
+    return pictured.recordings_of(usable)
 
 
 def _with_audio(track: Track, pictures: Mapping[Path, Path]) -> Track:

@@ -14,12 +14,14 @@ URL          https://magenta.tensorflow.org/datasets/maestro
 """
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from timbrebench.core.errors import BenchError, MissingData
 from timbrebench.core.files import cache_root, digest, sha256_of
 from timbrebench.core.interfaces import Dataset, Needs, Progress
+from timbrebench.core.options import words_of
 from timbrebench.core.records import Corpus, Task, Track
 from timbrebench.datasets.indexed.corpus import Entry, generation, index_corpus
 from timbrebench.datasets.indexed.library import Library, Source, open_library, why_missing
@@ -160,10 +162,11 @@ class Maestro(Dataset):
         waiting = sum(not p.done() for p in performances.values())
         if not waiting:
             return ""
+        words = words_of("maestro", replace(self.options, fetch=False))
+        where = shlex.join(["--data-root", str(self.root), *words])
         return (
-            f"{waiting} of {len(performances)} pieces of 'maestro' are not rendered. Run: bench "
-            f"data prepare maestro --data-root {self.root} -o maestro.renders="
-            f"{self.options.renders} -o maestro.fetch=false"
+            f"{waiting} of {len(performances)} pieces of 'maestro' are not rendered. "
+            f"Run: bench data prepare maestro {where}"
         )
 
 

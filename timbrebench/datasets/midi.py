@@ -48,9 +48,6 @@ class Midi(Dataset):
         performances, _ = self._performances()
         perform_all(list(performances.values()), progress)
 
-    def again(self) -> tuple[str, ...]:
-        return ("-o", f"midi.folder={self.options.folder}")
-
     def corpus(self) -> Corpus:
         from timbrebench.core.splits import assign, with_splits
 
