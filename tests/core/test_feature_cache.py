@@ -1,7 +1,6 @@
 """Cached log-mels: made once for a content, right whatever happens to their file, and in little
 memory."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -99,7 +98,17 @@ def test_a_crop_is_one_slice_of_the_file(corpus: Corpus) -> None:
     np.testing.assert_array_equal(part, np.array(mel)[:, 7:27])
 
 
-@pytest.mark.parametrize("what", ["flipped", "cut", "longer", "gone", "no index", "broken index"])
+DAMAGED_INDEX = {
+    "broken": '{"number": 1, "places": {"a": [0, 1]}}',
+    "empty": "",
+    "no sum": "\n",
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize(
+    "what", ["flipped", "cut", "longer", "gone", "no index", "a number", *DAMAGED_INDEX]
+)
 def test_damage_is_noticed_and_made_good(corpus: Corpus, what: str) -> None:
     check(corpus)
     folder = feature_file(SPEC).folder
@@ -115,8 +124,12 @@ def test_damage_is_noticed_and_made_good(corpus: Corpus, what: str) -> None:
         file.unlink()
     elif what == "no index":
         index.unlink()
+    elif what == "a number":  # of frames, or where a log-mel begins
+        text = index.read_text()
+        at = text.index("[", text.index("places")) + 1
+        index.write_text(text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :])
     else:
-        index.write_text('{"number": 1, "places": {"a": [0, 1]}}')
+        index.write_text(DAMAGED_INDEX[what])
     check(corpus)
     check(corpus)
     assert len(places()) == 5
@@ -226,10 +239,10 @@ def test_what_was_not_asked_for_longest_goes_first(
     other = preset("ldm")
     log_mels(corpus, corpus.tracks, "a", other)
     check(replace(corpus, tracks=corpus.tracks[:3]))
-    old, index = set(places()), feature_file(SPEC).folder / "index.json"
-    known = json.loads(index.read_text())
-    known["places"] = {key: [*place[:3], 0] for key, place in known["places"].items()}
-    index.write_text(json.dumps(known))  # as of long ago
+    old, file = set(places()), feature_file(SPEC)
+    index = file.read()
+    index.places = {key: place._replace(day=0) for key, place in index.places.items()}
+    file._write(index)  # as of long ago
     size = feature_file(SPEC).size
     monkeypatch.setenv(feature_space.LIMIT, f"{size + 5000}B")
     check(replace(corpus, tracks=corpus.tracks[2:]))  # one of the old, and two new

@@ -1,7 +1,7 @@
 """Log-mels on disk: one file of float32 a kind of log-mel, mapped into memory, and its index.
 
     mels-N.f32    log-mels one after the other, each frame by frame: a crop is one slice of it
-    index.json    what lies where; written whole, after what it names
+    index.json    what lies where, below its own sum; written whole, after what it names
     .lock         held while anything is added or removed
 
 What is known is found by a key, which is made of the audio's content: nothing ever goes out of
@@ -161,7 +161,7 @@ class FeatureFile:
 
     def _read(self) -> Index:
         try:
-            data = files.read_json(self.folder / _INDEX)
+            data = json.loads(_whole((self.folder / _INDEX).read_text(encoding="utf-8")))
             places = {key: Place(*values) for key, values in data["places"].items()}
             return Index(data["number"], tuple(data["mark"]), places, data["lengths"])
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -205,7 +205,7 @@ class FeatureFile:
     def _write(self, index: Index) -> None:
         index.mark = self._mark(index)
         text = json.dumps(asdict(index), separators=(",", ":"))
-        files.write_text(self.folder / _INDEX, text)
+        files.write_text(self.folder / _INDEX, f"{_sum_of(text)}\n{text}")
         for other in set(self._all()) - {self._path(index)}:
             other.unlink(missing_ok=True)
 
@@ -218,6 +218,19 @@ class FeatureFile:
             for key in found.keys() & index.places.keys():
                 index.places[key] = index.places[key]._replace(day=_today())
             self._write(index)
+
+
+def _sum_of(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def _whole(text: str) -> str:
+    """An index without its sum, which is its first line. ValueError where it is another: a wrong
+    number in it would be taken for a place of values."""
+    told, _, rest = text.partition("\n")
+    if told != _sum_of(rest):
+        raise ValueError("the index was changed")
+    return rest
 
 
 def _today() -> int:

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from timbrebench.core.alone import alone
-from timbrebench.core.archives import shown
-from timbrebench.core.errors import BenchError, MissingData
+from timbrebench.core.errors import BenchError, MissingData, shown
 from timbrebench.core.fetching import current
 from timbrebench.core.files import cache_root, read_json, sha256_of, write_json
 from timbrebench.core.interfaces import Dataset, Needs, Progress

@@ -17,8 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from timbrebench.core.archives import shown
-from timbrebench.core.errors import BenchError
+from timbrebench.core.errors import BenchError, shown
 from timbrebench.core.fetching import check_space
 from timbrebench.core.files import read_json, write_json
 from timbrebench.core.units import bytes_text

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import unquote
 
-from timbrebench.core.archives import shown
+from timbrebench.core.errors import shown
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 _LOCAL_NAMES = (".localhost", ".localdomain", ".local", ".internal", ".lan", ".home.arpa")

@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from timbrebench.core.archives import shown
-from timbrebench.core.errors import BadAudio, BenchError, one_line
+from timbrebench.core.errors import BadAudio, BenchError, one_line, shown
 from timbrebench.datasets.youtube.hosts import Forbidden
 
 

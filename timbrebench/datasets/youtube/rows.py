@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from timbrebench.core.archives import shown
-from timbrebench.core.errors import BenchError
+from timbrebench.core.errors import BenchError, shown
 from timbrebench.datasets.youtube.hosts import why_private
 
 COLUMNS = ("instrument", "title", "url")

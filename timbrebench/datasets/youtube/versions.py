@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from timbrebench.core.archives import shown
+from timbrebench.core.errors import shown
 from timbrebench.core.files import read_json, write_json
 
 _TOLD = ("extractor_key", "id", "format_id", "protocol", "ext", "filesize")  # by yt-dlp
