@@ -86,10 +86,10 @@ def _write_pictures(
 def _check_pairs(written: Written) -> None:
     """BenchError, with a reason, where there are no two instruments left."""
     if len(written.counts) < 2:
-        name, why = next(iter(written.left_out.items()))
+        first = [f" ({name}: {why})" for name, why in written.left_out.items()][:1]
         raise BenchError(
-            f"pairs are of different instruments, of which {len(written.counts)} could be read "
-            f"({name}: {why}).",
+            f"pairs are of different instruments, of which {len(written.counts)} could be read"
+            f"{''.join(first)}.",
             hint="Mend the recordings, or add another instrument.",
         )
 
