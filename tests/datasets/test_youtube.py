@@ -22,6 +22,7 @@ import pytest
 import soundfile as sf
 from youtube_jobs import RATE, dataset, fetch, job, listed, silent, start
 
+from timbrebench.cli import main
 from timbrebench.core.alone import alone
 from timbrebench.core.errors import BadAudio, BenchError, MissingData
 from timbrebench.core.fetching import Fetching, using
@@ -81,6 +82,19 @@ def test_a_list_becomes_a_corpus(site, tmp_path: Path, cache: Path) -> None:
     assert {p.suffix for t in found.tracks for p in t.stems.values()} == {".mp3"}
     assert max(t.seconds for t in found.tracks) == pytest.approx(5.1, abs=0.15)
     assert not list(base.glob("*/*.flac"))
+
+
+def test_from_the_command_line_a_private_host_is_asked_only_if_it_is_said(
+    site, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv = listed(tmp_path, ("piano", "a", site.record("/a.wav", 3.5, 440)))
+    words = ["youtube", "--data-root", str(tmp_path / "root"), "-o", f"youtube.csv={csv}"]
+    assert main(["data", "prepare", *words]) == 2
+    told = capsys.readouterr().err
+    assert "in a private network (--allow-private allows it)" in told and not site.asked
+    assert main(["data", "prepare", *words, "--allow-private"]) == 0
+    assert "youtube is ready: 1 tracks." in capsys.readouterr().out
+    assert main(["data", "verify", *words]) == 0
 
 
 def test_other_settings_make_other_files(site, tmp_path: Path, cache: Path) -> None:
