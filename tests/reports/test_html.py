@@ -126,9 +126,9 @@ def test_a_failed_cell_has_a_status_a_reason_and_no_number(rich):
 
 def test_what_an_expert_looks_for_is_there(rich):
     _, text, page = rich
-    for anchor in ("summary", "map", "controls", "listen", "cost", "loss", "failures", "setup"):
+    for anchor in ("summary", "map", "compute", "controls", "listen", "cost", "loss", "failures", "setup"):
         assert f'<section id="{anchor}">' in text
-    assert "Quality against compute" in text and "910,000" in text
+    assert "Quality over compute" in text and "910,000" in text
     assert "No control beats palette" in text
     assert "it is not VGGish" in text and "Never read a pitch distance" in text
     figures = [img for img in page.all("img") if img["src"].startswith("data:image/svg")]
@@ -235,6 +235,40 @@ def test_what_was_tried_is_a_curve_on_the_map_of_its_own_measures(make):
         plain = timbre_content_map(table, shown)
         drawn.append(timbre_content_map(table, shown, summary.choices) != plain)
     assert drawn == [True, False]
+
+
+BUDGETS = (10, 20, 40)  # steps
+
+
+def run_with_budgets(make, metric):
+    """Palette and regress by three budgets, and copy; one metric and what training took."""
+    cells, rows = [make.cell("copy")], []
+    for steps in BUDGETS:
+        budget = {"kind": "steps", "amount": steps}
+        for label in ("palette", "regress"):
+            key = f"{label}-{steps}"
+            cells.append(make.cell(label, key=key, budget=budget, stages=(f"stage of {key}",)))
+    for number, of in enumerate(cells):
+        rows.append(make.row(of, metric, 2.0 - 0.2 * number, n=900, higher_is_better=False))
+        spent = 1e9 * of.budget.get("amount", 0)
+        rows.append(make.row(of, "train_flops", spent, task="", unit="FLOP"))
+    return make.run(cells, rows)
+
+
+@pytest.mark.parametrize("metric", ["fad_logmel", "mel_l1"])
+def test_quality_over_compute_needs_no_measure_of_content(make, metric, tmp_path):
+    """A line for each trained method through its three budgets, and a name for each."""
+    text, page = written([run_with_budgets(make, metric)], tmp_path / "report.html")
+    assert '<section id="map">' not in text
+    assert '<section id="compute">' in text and '<a href="#compute">' in text
+    part = text.partition('<section id="compute">')[2].partition("</section>")[0]
+    (picture,) = Page(part).all("img")
+    svg = base64.b64decode(picture["src"].partition(",")[2]).decode()
+    words = re.findall(r">([^<>]+)</text>", svg)
+    assert words.count("palette") == words.count("regress") == 1
+    assert "copy" not in words and any(metric in word for word in words)
+    marked = [g for g in svg.split('<g id="line2d_') if g.count("<use ") == len(BUDGETS)]
+    assert len(marked) == 2
 
 
 def test_the_data_card_has_a_row_for_each_instrument() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from timbrebench.core.results import StageRecord
 from timbrebench.reports import drawing, grid, plots
+from timbrebench.reports.compute_plot import quality_over_compute
 from timbrebench.reports.heatmap_plot import heat_map
 from timbrebench.reports.listening import data_uri
 from timbrebench.reports.records import HeatMap, Summary, Table
@@ -34,7 +35,7 @@ def pictures(summary: Summary, trainings: Mapping[str, Sequence[StageRecord]]) -
         "task_maps": _drawn(summary.tables, draw_map, "map"),
         "computes": _drawn(
             summary.headline,
-            lambda t: plots.quality_against_compute(t, costs[t.dataset], colours),
+            lambda t: quality_over_compute(t, costs[t.dataset], colours),
             "cost",
         ),
         "heat_maps": {
@@ -57,7 +58,7 @@ def _heat_map(heat: HeatMap) -> Picture | None:
 
 _ALT = {
     "map": "Every system by its timbre distance and its content distance, as in the table",
-    "cost": "The timbre distance of every trained system over its cost of training",
+    "cost": "What every trained system came to over its cost of training, as in the tables",
 }
 
 

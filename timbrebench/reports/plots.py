@@ -1,4 +1,4 @@
-"""The figures of a report, as SVG: timbre against content, quality against compute, loss."""
+"""Figures of a report, as SVG: timbre against content, loss."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -179,74 +179,6 @@ def _outside(box: Sequence[float], frame: Any) -> float:
 
 def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-# ---------------------------------------------------------------------------- compute
-
-
-def quality_against_compute(table: Table, costs: Table, colours: Mapping[str, str]) -> bytes | None:
-    """The timbre distance over what training took; None with under 2 trained systems.
-
-    A system trained with several budgets is one line through its points.
-    """
-    spent = _spent_column(costs)
-    quality = timbre_column(table)
-    if spent is None or quality is None:
-        return None
-    cost_of = {line.system: line.entry(spent).value for line in costs.lines}
-    lines = table.blocks[0].lines if table.blocks else ()
-    trained = [
-        (line, x, y)
-        for line in lines
-        if (x := cost_of.get(line.system)) and (y := line.entry(quality).value)
-    ]
-    if len(trained) < 2:
-        return None
-    with style():
-        drawn = figure(6.2, 4.3)
-        axes = drawn.subplots()
-        for line, x, y in trained:
-            colour = colours[line.system.label]
-            axes.plot([x], [y], "o", color=colour, markersize=8)
-            axes.annotate(
-                shortened(line.system.label, 32),
-                (x, y),
-                xytext=(9, -4),
-                textcoords="offset pixels",
-                color=colour,
-            )
-        for path in _by_method(trained):
-            axes.plot([x for x, _ in path], [y for _, y in path], color=INK, lw=0.8, zorder=0)
-        axes.set_xlabel(f"{spent.metric}  ({spent.unit or 'training'}; log scale)")
-        axes.set_ylabel(f"{quality.metric}  (lower is better; log scale)")
-        axes.margins(0.15)
-        log_axis(axes, "x")
-        log_axis(axes, "y")
-        axes.grid(True)
-        return to_svg(drawn)
-
-
-def _spent_column(costs: Table) -> Column | None:
-    """Training FLOPs where two or more systems have them and they differ, else the seconds:
-    under one budget of FLOPs there is nothing to see along it."""
-    by_name = {column.metric: column for column in costs.columns}
-    for name, least_span in (("train_flops", 1.1), ("train_seconds", 1.0)):
-        if name in by_name:
-            spent = [v for line in costs.lines if (v := line.entry(by_name[name]).value)]
-            if len(spent) > 1 and max(spent) >= least_span * min(spent):
-                return by_name[name]
-    return None
-
-
-def _by_method(
-    trained: Sequence[tuple[Line, float, float]],
-) -> list[list[tuple[float, float]]]:
-    """Points of systems that differ in budget alone, by rising cost."""
-    paths: dict[str, list[tuple[float, float]]] = {}
-    for line, x, y in trained:
-        name = line.system.label.removesuffix(f" ({line.system.budget})")
-        paths.setdefault(name, []).append((x, y))
-    return [sorted(path) for path in paths.values() if len(path) > 1]
 
 
 # ---------------------------------------------------------------------------- loss
