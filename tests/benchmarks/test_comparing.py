@@ -1,12 +1,18 @@
 """Differences of systems: by hand, by what a swap means, and through a run."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from timbrebench.benchmarks import measure
-from timbrebench.benchmarks.comparing import declared, difference_of_means, difference_of_sets
+from timbrebench.benchmarks.comparing import (
+    Results,
+    declared,
+    difference_of_means,
+    difference_of_sets,
+)
 from timbrebench.benchmarks.evidence import read_evidence, write_evidence
 from timbrebench.benchmarks.metrics.frechet import frechet_distance, gaussian
 from timbrebench.benchmarks.store import Store
@@ -116,3 +122,41 @@ def test_cells_of_a_heat_map_are_no_declared_comparison(tmp_path: Path) -> None:
     suite = SuiteRecord("s", "quick", SuiteLayout("t", (), (), (grid,)), {})
     rows = declared(run_of("copy", "cross", *cells, suite=suite), Store(tmp_path))
     assert [(row["method"], row["p_holm"]) for row in rows] == [("cross", 1 / 8)]
+
+
+def run_of_budgets(*trained: tuple[str, int]) -> RunRecord:
+    """(label, steps) of what is trained, and copy, with the declared content metric: the more
+    steps, the better."""
+    run = run_of("copy", *(f"{label} {steps}" for label, steps in trained))
+    cells = [
+        dataclasses.replace(
+            cell,
+            label=label,
+            control=label == "regress",
+            budget={"kind": "steps", "amount": steps},
+            stages=(cell.key,),
+        )
+        for cell, (label, steps) in zip(run.cells[1:], trained, strict=True)
+    ]
+    return dataclasses.replace(run, cells=[run.cells[0], *cells])
+
+
+def test_budgets_are_not_mixed(tmp_path: Path) -> None:
+    """Each budget's cell is compared with copy and with regress of the same budget."""
+    run = run_of_budgets(("palette", 10), ("palette", 40), ("regress", 10), ("regress", 40))
+    rows = declared(run, Store(tmp_path))
+    found = {(r["budget"]["amount"], r["rival"], r["rival_budget"].get("amount")) for r in rows}
+    assert len(rows) == len(found) == 4
+    assert found == {(n, *rival) for n in (10, 40) for rival in (("copy", None), ("regress", n))}
+    values = {(r["budget"]["amount"], r["rival"]): r["value"] for r in rows}
+    assert values[10, "copy"] == pytest.approx(0.1) and values[40, "copy"] == pytest.approx(0.2)
+
+
+def test_runs_are_compared_budget_by_budget(tmp_path: Path) -> None:
+    both = Results(run_of_budgets(("palette", 10), ("palette", 40)), Store(tmp_path))
+    one = Results(run_of_budgets(("palette", 20)), Store(tmp_path))
+    for place, cells in both.systems.items():
+        assert both.counterpart(both, place) == cells
+        assert bool(one.counterpart(both, place)) == (place[1] == "copy")
+    other = Results(run_of_budgets(("palette", 30)), Store(tmp_path))
+    assert all(other.counterpart(one, place) for place in one.systems)

@@ -45,6 +45,20 @@ def test_they_are_told_in_markdown_and_on_the_page(make, tmp_path):
     assert "Declared comparisons" in page and "−9.50 (−12.0 to −7.00)" in page
 
 
+def test_budgets_are_told_where_there_are_several(make):
+    steps = [{"kind": "steps", "amount": n} for n in (10.0, 40.0)]
+    rows = [ROW | {"budget": of, "rival": "regress", "rival_budget": of} for of in steps]
+    rows.append(ROW | {"budget": steps[0], "rival_budget": {}})
+    found = summarise([run_with(make, *rows)]).comparisons
+    assert [(c.label, c.rival) for c in found] == [
+        ("palette (10 steps)", "regress (10 steps)"),
+        ("palette (40 steps)", "regress (40 steps)"),
+        ("palette (10 steps)", "copy"),
+    ]
+    (one,) = summarise([run_with(make, rows[0])]).comparisons
+    assert (one.label, one.rival) == ("palette", "regress")
+
+
 def test_without_any_nothing_is_told(make, tmp_path):
     run = run_with(make)
     assert "Declared" not in to_markdown(summarise([run]))

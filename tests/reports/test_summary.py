@@ -384,3 +384,60 @@ def test_set_distances_are_compared_track_by_track(make):
     assert {label: e.best for label, e in found.items()} == {
         "near": True, "as near": True, "far": False,
     }  # fmt: skip
+
+
+def cells_of_budgets(make, values):
+    """{(label, steps; None: trains nothing): values by track} → a run of it."""
+    cells, rows = [], []
+    for (label, steps), own in values.items():
+        budget = {"kind": "steps", "amount": steps or 40}
+        stages = (f"stage of {label} {steps}",) if steps else ()
+        key = f"{label}-{steps}"
+        cells.append(make.cell(label, key=key, budget=budget, stages=stages))
+        rows += make.pair_rows(cells[-1], JD, dict(zip("xyz", own, strict=True)))
+    return make.run(cells, rows)
+
+
+def test_controls_of_a_larger_budget_are_no_rivals(make):
+    run = cells_of_budgets(
+        make,
+        {
+            ("palette", 10): (0.50, 0.51, 0.52),
+            ("palette", 40): (0.30, 0.31, 0.32),
+            ("regress", 10): (0.60, 0.61, 0.62),
+            ("regress", 40): (0.20, 0.21, 0.22),
+            ("copy", None): (0.40, 0.41, 0.42),
+        },
+    )
+    found = {w.label: [r.label for r in w.rivals] for w in summarise([run]).warnings}
+    assert found == {
+        "palette (10 steps)": ["copy"],
+        "palette (40 steps)": ["regress (40 steps)"],
+    }
+
+
+def test_the_best_and_the_tiers_are_those_of_one_budget(make):
+    """Files of a system that was trained elsewhere stand beside every budget."""
+    run = cells_of_budgets(
+        make,
+        {
+            ("palette", 10): (0.50, 0.51, 0.52),
+            ("ldm", 10): (0.60, 0.61, 0.62),
+            ("palette", 40): (0.30, 0.31, 0.32),
+            ("ldm", 40): (0.20, 0.21, 0.22),
+            ("files", None): (0.25, 0.26, 0.27),
+        },
+    )
+    summary = summarise([run])
+    found = {
+        line.system.label: (line.entries[JD].best, line.entries[JD].tier)
+        for line in summary.headline[0].lines
+    }
+    assert found == {
+        "palette (10 steps)": (False, 2),
+        "ldm (10 steps)": (False, 3),
+        "palette (40 steps)": (False, 3),
+        "ldm (40 steps)": (True, 1),
+        "files": (False, 2),
+    }
+    assert any("those of one budget" in note for note in summary.notes)

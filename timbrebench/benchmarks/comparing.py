@@ -1,8 +1,8 @@
 """Differences of systems on the same test tracks, with their intervals and their p-values.
 
 Which comparisons a run makes is declared here, before any result: each method against ``copy``
-and against ``regress``, in timbre and in content. They are corrected together (Holm); whatever
-else a reader compares is descriptive, and so are the cells of a suite's heat map.
+and against ``regress`` of its own budget, in timbre and in content. They are corrected together
+(Holm); whatever else a reader compares is descriptive, and so are the cells of a suite's heat map.
 """
 
 import itertools
@@ -17,6 +17,7 @@ from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.evidence import read_evidence
 from timbrebench.benchmarks.plan import RIVALS
 from timbrebench.benchmarks.store import Store, read_or_none, read_run
+from timbrebench.core.compute import computes_of, may_rank
 from timbrebench.core.interfaces import Evidence
 from timbrebench.core.results import CellRecord, RunRecord
 from timbrebench.core.statistics import (
@@ -64,27 +65,37 @@ def declared(run: RunRecord, store: Store) -> list[dict[str, Any]]:
 
 
 def _of_dataset(results: "Results", dataset: str, in_grids: Set[str]) -> Iterator[dict[str, Any]]:
-    systems = [s for (of, _), s in results.systems.items() if of == dataset]
+    systems = [s for (of, *_), s in results.systems.items() if of == dataset]
     methods = [s for s in systems if not s[0].control and s[0].label not in in_grids]
     rivals = [s for s in systems if s[0].label in RIVALS]
     for system, rival in itertools.product(methods, rivals):
+        if not may_rank(*(results.computes[of[0].key] for of in (system, rival))):
+            continue
         for task in system[0].tasks:
             for metric in results.declared_metrics(task):
                 made = difference((results, system), (results, rival), task, metric)
                 if made is not None:
                     names = {"method": system[0].label, "rival": rival[0].label}
-                    yield {**names, "task": task, "metric": metric, **asdict(made)}
+                    spent = {"budget": _spent(system[0]), "rival_budget": _spent(rival[0])}
+                    yield {**names, **spent, "task": task, "metric": metric, **asdict(made)}
+
+
+def _spent(cell: CellRecord) -> Mapping[str, Any]:
+    """The budget, {} where nothing was trained."""
+    return dict(cell.budget) if cell.stages else {}
 
 
 class Results:
-    """What a run found, by system: (dataset, label) → its cells that ended well, a seed each."""
+    """What a run found, by system: (dataset, label, compute) → its cells that ended well, a seed
+    each."""
 
     def __init__(self, run: RunRecord, store: Store) -> None:
-        self.store = store
-        self.systems: dict[tuple[str, str], list[CellRecord]] = {}
+        self.store, self.computes = store, computes_of(run)
+        self.systems: dict[tuple[str, str, str], list[CellRecord]] = {}
         for cell in run.cells:
             if cell.status == "ok":
-                self.systems.setdefault((cell.dataset, cell.label), []).append(cell)
+                place = cell.dataset, cell.label, self.computes[cell.key]
+                self.systems.setdefault(place, []).append(cell)
         self.by_item: dict[tuple[str, str, str], dict[str, float]] = {}
         self.whole: dict[tuple[str, str], Mapping[str, Any]] = {}  # (task, metric) → a row
         for row in run.rows:
@@ -95,6 +106,14 @@ class Results:
                 self.by_item.setdefault(place, {})[row["item"]] = float(row["value"])
             else:
                 self.whole[row["task"], row["metric"]] = row
+
+    def counterpart(self, other: "Results", place: tuple[str, str, str]) -> Sequence[CellRecord]:
+        """The system of another run at the same place here; where both runs trained it with one
+        budget each, also with another."""
+        named = [[p for p in r.systems if p[:2] == place[:2]] for r in (self, other)]
+        if place in self.systems:
+            return self.systems[place]
+        return self.systems[named[0][0]] if [len(of) for of in named] == [1, 1] else ()
 
     def declared_metrics(self, task: str) -> list[str]:
         """Those of the declared comparisons that were measured on a task."""
@@ -191,8 +210,8 @@ def compare_runs(first: Path, second: Path) -> list[dict[str, Any]]:
         if len({_scored_on(run, name) for run in runs}) == 1
     }
     rows = []
-    for (dataset, label), cells in a.systems.items():
-        others = b.systems.get((dataset, label))
+    for (dataset, label, compute), cells in a.systems.items():
+        others = b.counterpart(a, (dataset, label, compute))
         if dataset not in same or not others:
             continue
         for (task, metric), row in a.whole.items():
@@ -200,10 +219,18 @@ def compare_runs(first: Path, second: Path) -> list[dict[str, Any]]:
                 continue
             made = difference((b, others), (a, cells), task, metric)
             if made is not None:
-                named = {"dataset": dataset, "method": label, "task": task, "metric": metric}
+                name = _told_apart(a, dataset, label, cells[0])
+                named = {"dataset": dataset, "method": name, "task": task, "metric": metric}
                 better = {"higher_is_better": row["higher_is_better"]}
                 rows.append({**named, **better, **asdict(made)})
     return rows
+
+
+def _told_apart(results: Results, dataset: str, label: str, cell: CellRecord) -> str:
+    """A label, with its budget where the run has several."""
+    if sum(place[:2] == (dataset, label) for place in results.systems) < 2:
+        return label
+    return f"{label} ({cell.budget['amount']:g} {cell.budget['kind']})"
 
 
 def _scored_on(run: RunRecord, dataset: str) -> tuple[Any, ...]:

@@ -1,8 +1,10 @@
 """What may be compared with what: blocks, their tiers, controls that beat a method."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from timbrebench.core.compute import may_rank
 from timbrebench.core.statistics import separated
 from timbrebench.reports.records import Beaten, Block, Column, Entry, Line, Rival, System, Table
 from timbrebench.reports.wording import names_text
@@ -68,22 +70,30 @@ def _difference(items: set[str], usual: set[str]) -> str:
 
 
 def _tiered(lines: Sequence[Line], columns: Sequence[Column]) -> list[Line]:
-    """The lines, with the best and the tiers of the methods among them."""
-    methods = [line for line in lines if not line.system.control]
-    best = {column.metric: _together(methods, column) for column in columns}
-    tiers = {column.metric: _tiers(methods, column) for column in columns}
+    """The lines, with the best and the tiers of the methods among them, budget by budget."""
+    budgets = by_compute([line for line in lines if not line.system.control])
+    ranks = {
+        column.metric: [(_together(own, column), _tiers(own, column)) for own in budgets]
+        for column in columns
+    }
     found = []
     for line in lines:
-        entries = {
-            metric: replace(
-                entry,
-                best=line.system in best.get(metric, ()),
-                tier=tiers.get(metric, {}).get(line.system),
-            )
-            for metric, entry in line.entries.items()
-        }
+        places = [any(line is other for other in own) for own in budgets]
+        entries = {}
+        for metric, entry in line.entries.items():
+            own = list(itertools.compress(ranks.get(metric, ()), places))
+            best = bool(own) and all(line.system in together for together, _ in own)
+            tiers = [of[line.system] for _, of in own if line.system in of]
+            entries[metric] = replace(entry, best=best, tier=max(tiers, default=None))
         found.append(replace(line, entries=entries))
     return found
+
+
+def by_compute(methods: Sequence[Line]) -> list[list[Line]]:
+    """The lines that may be ranked together: those of one budget, each time with those that train
+    nothing, which are the best only where they are so beside every budget."""
+    computes = dict.fromkeys(line.system.compute for line in methods if line.system.compute)
+    return [[m for m in methods if m.system.compute in (c, "")] for c in computes or ("",)]
 
 
 def _ranked(methods: Sequence[Line], column: Column) -> dict[System, Entry]:
@@ -134,14 +144,16 @@ def better(a: Entry, b: Entry, column: Column) -> bool:
 
 
 def beaten(table: Table) -> list[Beaten]:
-    """The methods of a table that a control is better than, metric by metric."""
+    """The methods of a table that a control is better than, metric by metric. A control that was
+    trained with another budget is no rival."""
     columns = [c for c in table.columns if not c.cost and c.higher_is_better is not None]
     found = []
     for block in table.blocks:
         rivals = [line for line in block.controls if not line.system.bound]
         for line in block.methods:
+            own_rivals = [r for r in rivals if may_rank(r.system.compute, line.system.compute)]
             for column in columns:
-                if ahead := _ahead(line.entry(column), rivals, column):
+                if ahead := _ahead(line.entry(column), own_rivals, column):
                     own, name = line.entry(column).value, line.system.label
                     assert own is not None
                     found.append(Beaten(table.dataset, table.task, column, name, own, ahead))

@@ -70,6 +70,7 @@ class System:
     cells: tuple[str, ...]  # keys
     tasks: tuple[str, ...]
     budget: str
+    compute: str = ""  # see core.compute; '' where nothing was trained
 
     @property
     def bound(self) -> bool:

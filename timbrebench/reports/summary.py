@@ -93,6 +93,8 @@ def _notes(systems: Sequence[System], headline: Sequence[Table]) -> tuple[str, .
             f"Methods differ in supervision ({', '.join(kinds)}): the best is marked over all of "
             "them; rank within a kind."
         )
+    if len({s.compute for s in systems if s.compute and not s.control}) > 1:
+        notes.append("Budgets differ: the best, tiers and rivals are those of one budget.")
     if any(len(table.blocks) > 1 for table in headline):
         notes.append("Some rows rest on other test items: they stand in blocks of their own.")
     return tuple(notes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from timbrebench.core.compute import computes_of
 from timbrebench.core.results import CellRecord, RunRecord
 from timbrebench.reports.records import System
 from timbrebench.reports.wording import budget_text, plain
@@ -20,6 +21,7 @@ class Evidence:
     run: str
     cell: CellRecord
     corpus: Mapping[str, Any]
+    compute: str = ""  # see core.compute
     rows: list[Row] = field(default_factory=list)
 
 
@@ -28,10 +30,12 @@ def gather(runs: Sequence[RunRecord]) -> list[Evidence]:
     found: dict[str, Evidence] = {}
     rows: dict[str, dict[tuple, Row]] = defaultdict(dict)
     for run in runs:
+        computes = computes_of(run)
         for cell in run.cells:
             known = found.get(cell.key)
             if known is None or (known.cell.status != "ok" and cell.status == "ok"):
-                found[cell.key] = Evidence(run.path.name, cell, run.corpus_of(cell.dataset))
+                corpus, compute = run.corpus_of(cell.dataset), computes[cell.key]
+                found[cell.key] = Evidence(run.path.name, cell, corpus, compute)
         for row in run.rows:
             place = (row["task"], row["metric"], row["item"])
             if rows[row["cell"]].get(place, {}).get("status") != "ok":
@@ -109,6 +113,7 @@ def _system(part: Sequence[Evidence], label: str) -> System:
         cells=tuple(c.key for c in cells),
         tasks=tuple(dict.fromkeys(t for c in cells for t in c.tasks)),
         budget=budget_text(first.budget),
+        compute=next((e.compute for e in part if e.compute), ""),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from timbrebench.core.results import OTHER_HALF
 from timbrebench.reports.aggregate import overall
-from timbrebench.reports.compare import blocks_of
+from timbrebench.reports.compare import blocks_of, by_compute
 from timbrebench.reports.records import (
     ABSENT,
     OVERALL,
@@ -150,16 +150,18 @@ def _notes(
 
 
 def _tiers(methods: Sequence[Line], shown: Sequence[Column]) -> list[str]:
-    """Ranks as far as the test tracks can tell methods apart, where they can at all."""
+    """Ranks as far as the test tracks can tell methods apart, where they can at all: of the
+    methods of one budget."""
     notes = []
     for column in (c for c in shown if c.metric in TIERED):
-        tiers: dict[int, list[str]] = {}
-        for line in methods:
-            if tier := line.entry(column).tier:
-                tiers.setdefault(tier, []).append(line.system.label)
-        if tiers:
-            told = "; ".join(f"{n}. {', '.join(names)}" for n, names in sorted(tiers.items()))
-            notes.append(f"Tiers in {column.metric}: {told}.")
+        for own in by_compute(methods):
+            tiers: dict[int, list[str]] = {}
+            for line in own:
+                if tier := line.entry(column).tier:
+                    tiers.setdefault(tier, []).append(line.system.label)
+            if tiers:
+                told = "; ".join(f"{n}. {', '.join(names)}" for n, names in sorted(tiers.items()))
+                notes.append(f"Tiers in {column.metric}: {told}.")
     return notes
 
 

@@ -163,7 +163,9 @@ def budget_text(budget: Mapping[str, Any]) -> str:
     amount = budget.get("amount")
     if not isinstance(amount, int | float) or not math.isfinite(amount):
         return ""
-    return f"{number(amount)} {budget.get('kind', '')}".strip()
+    whole = amount < 1e4 and amount == int(amount)
+    told = str(int(amount)) if whole else number(amount)
+    return f"{told} {budget.get('kind', '')}".strip()
 
 
 def plain(value: Any) -> str:
