@@ -28,6 +28,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 # Of core, reports see what a run left, and nothing of how it was made.
 CORE_FOR_REPORTS = {
     "core.layouts",
+    "core.compute",
     "core.results",
     "core.records",
     "core.errors",
