@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from timbrebench.benchmarks.apart import run_apart
+from timbrebench.benchmarks.limits import MemoryLimits
 from timbrebench.benchmarks.plan import Plan
 from timbrebench.benchmarks.records import describe
 
@@ -27,10 +28,15 @@ class Times:
 
 
 def stage_seconds(
-    plan: Plan, traced: Mapping[str, Mapping[str, Any]], trained: Collection[str] = ()
+    plan: Plan,
+    traced: Mapping[str, Mapping[str, Any]],
+    trained: Collection[str] = (),
+    limits: MemoryLimits | None = None,
 ) -> Times:
     """Of each stage its own budget, or its steps at the speed of a few of them; nothing of those
-    that are ``trained`` (keys). A model that several cells share is timed once."""
+    that are ``trained`` (keys). A model that several cells share is timed once. Steps are done
+    within the ``limits`` of training, since these decide the allocator's settings too."""
+    memory = (limits or MemoryLimits()).record
     found = Times(dict.fromkeys(trained, 0.0))
     for cell in plan.cells:
         stages = traced.get(cell.key, {}).get("stages", [])
@@ -38,7 +44,7 @@ def stage_seconds(
         found.seconds = of_time | found.seconds
         new = [s for s in stages if s["key"] not in found.seconds]
         if new:
-            data = {"cell": describe(cell, plan.config), "stages": new}
+            data = {"cell": describe(cell, plan.config), "stages": new, "memory": memory}
             outcome = run_apart("calibrate", data, DEADLINE)
             _add(found, new, outcome)
     return found

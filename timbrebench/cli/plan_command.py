@@ -79,7 +79,7 @@ def _shown(plan: Any, out: Any, limits: Any, calibrate: bool) -> dict[str, Any]:
     models = {s["key"] for t in traced.values() for s in t.get("stages", [])}
     known_models = VerifiedModels.of(store)
     trained = {key for key in models if known_models.whole(store, key)}
-    times = stage_seconds(plan, traced, trained) if calibrate else Times()
+    times = stage_seconds(plan, traced, trained, limits) if calibrate else Times()
 
     def row(cell: Any) -> dict[str, Any]:
         stages = traced.get(cell.key, {})
