@@ -1,12 +1,14 @@
 """Plans are traced as long as there are signs of life, and kept as they come."""
 
+import importlib.metadata
 import os
 from pathlib import Path
 
 import pytest
 
-from timbrebench.benchmarks import apart
+from timbrebench.benchmarks import apart, tracing
 from timbrebench.benchmarks.executors import process
+from timbrebench.benchmarks.limits import MemoryLimits
 from timbrebench.benchmarks.plan import make_plan
 from timbrebench.benchmarks.tracing import stage_plans
 from timbrebench.core.registry import Registry
@@ -32,3 +34,15 @@ def test_a_cell_that_hangs_costs_no_other_its_plan(
     again = stage_plans(plan)  # goes on: by another process, with what is not known
     assert all("stages" in again[key] for key in keys)
     assert [again[key]["by"] == found[keys[0]]["by"] for key in keys] == [True] * 4 + [False] * 4
+
+
+def test_another_torch_has_plans_of_its_own(
+    plugins: Registry, config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, names = make_plan(config("learner"), plugins).cells[0], []
+    for version in ("2.13.0+cpu", "2.14.0+cu130", "2.13.0+cpu"):
+        monkeypatch.setattr(importlib.metadata, "version", lambda name, told=version: told)
+        tracing._code.cache_clear()
+        names.append(tracing.plan_file(cell, MemoryLimits()).name)
+    tracing._code.cache_clear()
+    assert names[0] == names[2] != names[1]

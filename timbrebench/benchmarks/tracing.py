@@ -2,6 +2,7 @@
 what is done when a worker is stopped is not done again."""
 
 import functools
+import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,20 @@ def plan_file(cell: Cell, limits: MemoryLimits, device: str = "cpu") -> Path:
 
 @functools.cache
 def _code() -> str:
-    """Hash of what counts and divides the budget: where it is another, plans are made anew."""
+    """Hash of what counts and divides the budget, torch among it, which makes the tensors that are
+    counted: where it is another, plans are made anew."""
     core = Path(files.__file__)
     tracing = [core.with_name(f"{name}.py") for name in ("footprint", "ways", "learner", "casts")]
     own = [Path(__file__).with_name(f"{name}.py") for name in ("session", "costs", "limits")]
-    return files.digest_of_files([*tracing, *own])
+    return files.digest([files.digest_of_files([*tracing, *own]), _torch()])
+
+
+def _torch() -> str:
+    """Its version, told without importing it; '' where it has no metadata."""
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _keep(path: Path, value: Any) -> None:
