@@ -66,7 +66,7 @@ def test_the_table_tells_parts(capsys: pytest.CaptureFixture[str], where: list[s
     needed = plan(capsys, where, "--steps", "10", "--gpu-memory", "1GiB")
     peak = needed["cells"][0]["memory"][0]["planned_bytes"] - 1
     start = ["plan", "--methods", "palette", "--no-controls", "--tasks", "bell:bow", *TINY]
-    assert main([*start, *where, "--steps", "10", "--gpu-memory", f"{peak}"]) == 0
+    assert main([*start, *where, "--steps", "10", "--gpu-memory", f"{peak}B"]) == 0
     told = capsys.readouterr().out
     assert "2×2" in told and "planned for, and cannot be enforced on a CPU" in told
 
@@ -105,6 +105,8 @@ def test_what_is_done_is_neither_timed_nor_called_ready(
     [
         (["--gpu-memory", "8 stone"], "'8 stone' is no amount of memory. Like 8GiB"),
         (["--gpu-memory", "1/2"], "share of a card"),
+        (["--gpu-memory", "2"], "'2' is no amount of memory: it has no unit. Like 8GiB"),
+        (["--gpu-memory", "0.0000000001B"], "'0.0000000001B' is no amount of memory"),
         (["--host-memory", "-1GiB"], "'-1GiB' is no amount"),
     ],
 )

@@ -92,7 +92,8 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def memory_options(command: Callable[..., Any]) -> Callable[..., Any]:
     gpu = click.option(
-        "--gpu-memory", help="Budget of a job: 8GiB, 500MB, or a share of the card: 1/2, 40%."
+        "--gpu-memory",
+        help="Budget of a job: 8GiB, 500MB, or a share of the card: 1/2, 0.4, 40%; 1 is all of it.",
     )
     return gpu(click.option("--host-memory", help="Budget of a job on the CPU: 4GiB.")(command))
 

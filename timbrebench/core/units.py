@@ -5,7 +5,7 @@ import re
 
 from timbrebench.core.errors import BenchError
 
-_UNITS = {"": 1, "B": 1}
+_UNITS = {"B": 1}
 _UNITS |= {f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)}
 _UNITS |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
@@ -13,12 +13,15 @@ _BY_NAME = {name.lower(): factor for name, factor in _UNITS.items()}
 
 
 def parse_bytes(text: str) -> int:
-    """'8GiB', '500 MB' … as bytes. BenchError for anything else."""
+    """'8GiB', '500 MB' … as whole bytes, one at least. BenchError for anything else, a number
+    without a unit too: nobody means bytes."""
     found = _AMOUNT.fullmatch(text.strip())
     factor = _BY_NAME.get(found[2].lower()) if found else None
-    if found is None or factor is None or not float(found[1]):
-        raise BenchError(f"'{text}' is no amount of memory.", hint="Like 8GiB, 500MB.")
-    return int(float(found[1]) * factor)
+    count = int(float(found[1]) * factor) if found and factor else 0
+    if count < 1:
+        lacking = ": it has no unit" if found and not found[2] else ""
+        raise BenchError(f"'{text}' is no amount of memory{lacking}.", hint="Like 8GiB, 500MB.")
+    return count
 
 
 def enough_text(count: int) -> str:
