@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -90,6 +91,22 @@ def test_markdown_tables_are_rectangular_and_escaped(hostile):
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(widths) == 1
     assert "0.125" in text and "we\\|ird\\_metric" in text
+
+
+def test_the_precision_of_training_is_told_in_every_form(make, tmp_path):
+    """Not of runs that train nothing; with the run's name where they differ."""
+    runs = []
+    for name, precision, stages in (("a", "fp32", ("s",)), ("b", "bf16", ("t",)), ("c", "x", ())):
+        of = make.cell(f"palette[steps={name}]", key=name, stages=stages)
+        config = {"precision": precision}
+        runs.append(make.run([of], [make.row(of, "mel_l1", 0.5)], Path(name), config=config))
+    for some, told in ((runs[:1], "Trained in fp32."), (runs, "Trained in fp32 (a), bf16 (b).")):
+        summary = summarise(some)
+        assert told in shown(summary)
+        assert told in to_markdown(summary).replace("\\", "")
+        assert told in to_latex(summary)
+        assert told in write_all(some, summary, tmp_path).read_text()
+    assert "Trained in" not in to_markdown(summarise(runs[2:]))
 
 
 def test_latex_is_well_formed_whatever_the_names(hostile):

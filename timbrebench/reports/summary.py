@@ -1,6 +1,6 @@
 """Runs → :class:`Summary`: tables, warnings and failures. Pure data, from rows alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -34,7 +34,7 @@ def summarise(runs: Sequence[RunRecord]) -> Summary:
         columns = _columns([evidence for cells in own.values() for evidence in cells])
         measured = {system: entries[system] for system in own}
         first, rest = quality_tables(measured, columns)
-        headline += first
+        headline += [replace(t, notes=(*t.notes, *_precision(runs, own))) for t in first]
         details += rest
         table = cost_table(measured, columns)
         costs.append(replace(table, notes=(*table.notes, *cost_notes(own, runs))))
@@ -80,6 +80,17 @@ def _flags_nothing(metric: str, rows: Sequence[Row]) -> bool:
     bare = metric.partition("[")[0]  # both halves of a pair, or neither
     own = [r for r in rows if r["metric"].partition("[")[0] == bare and r["status"] == "ok"]
     return bool(own) and all(r["higher_is_better"] is None and r["value"] == 0 for r in own)
+
+
+def _precision(runs: Sequence[RunRecord], own: Mapping[System, Sequence[Evidence]]) -> list[str]:
+    """What was trained in, with the names of runs that differ in it."""
+    trained = {e.run for cells in own.values() for e in cells if e.compute}
+    names: dict[str, list[str]] = {}
+    for run in runs:
+        if run.path.name in trained and (precision := run.config.get("precision")):
+            names.setdefault(str(precision), []).append(run.path.name)
+    told = [p if len(names) == 1 else f"{p} ({', '.join(of)})" for p, of in names.items()]
+    return [f"Trained in {', '.join(told)}."] if told else []
 
 
 def _notes(systems: Sequence[System], headline: Sequence[Table]) -> tuple[str, ...]:
