@@ -32,6 +32,7 @@ def gpu_check(tmp_path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.WHEELS, module.SITE = tmp_path / "wheels", tmp_path / "site"
+    module.WEIGHTS = tmp_path / "weights"
     return module
 
 
@@ -86,10 +87,7 @@ def run_folder(tmp_path: Path) -> Path:
 
 
 def test_each_cell_that_is_shown_has_a_line(gpu_check: ModuleType, run_folder: Path) -> None:
-    given = argparse.Namespace(
-        device="cpu", budgets="4GiB", preset="quick", option=[], train_time="1s"
-    )
-    check = gpu_check.Check(given, {})
+    check = gpu_check.Check(asked_for(), {"TIMBREBENCH_CACHE": str(run_folder)})
     check.run = lambda name, *words: run_folder
     plans, breach, training = (list(p()) for p in (check.plans, check.breach, check.training))
     lines = [line for line in training if line.startswith("| ")][1:]
@@ -102,6 +100,62 @@ def test_each_cell_that_is_shown_has_a_line(gpu_check: ModuleType, run_folder: P
         assert f"It ended {words}" in breach
 
 
+def asked_for(**changes: Any) -> argparse.Namespace:
+    known = {"device": "cpu", "budgets": "4GiB", "preset": "quick", "option": []}
+    return argparse.Namespace(**{**known, "train_time": "1s", **changes})
+
+
+@pytest.mark.parametrize(
+    ("device", "peak", "told", "over"),
+    [("cuda", 900, "0.900", 0), ("cuda", 1001, "1.001", 1), ("cpu", 1001, "1.001", 0)],
+)
+def test_a_peak_beyond_its_plan_is_counted_on_a_gpu(
+    gpu_check: ModuleType, device: str, peak: int, told: str, over: int
+) -> None:
+    check = gpu_check.Check(asked_for(device=device), {})
+    memory = {"micro_batch": 4, "planned_bytes": 1000, "within_budget": True}
+    line = check.row({**memory, "peak_allocated": peak, "host_peak_rss": peak})
+    assert line.split(" | ")[-2:] == [told, "yes"] and check.over == over
+    assert check.row({**memory, "peak_allocated": None}).split(" | ")[-2] == ""
+    assert check.over == over
+
+
+def test_ldm_needs_no_weights_that_are_not_there(gpu_check: ModuleType, tmp_path: Path) -> None:
+    env = {"TIMBREBENCH_CACHE": str(tmp_path)}
+    assert gpu_check.methods("paper", env)[0].endswith("guidance=1;perceptual=multiscale]")
+    assert gpu_check.methods("quick", env) == list(gpu_check.METHODS)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "vggish-1.pth").touch()
+    assert gpu_check.methods("paper", env) == list(gpu_check.METHODS)
+
+
+def test_the_page_is_written_as_runs_end(
+    gpu_check: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second budget's run is killed: the breach and the first budget stand there."""
+    page, names = tmp_path / "new" / "page.md", list[str]()
+
+    def run(self: Any, name: str, *words: str) -> Path:
+        names.append(name)
+        if name == "plan-4GiB":
+            raise KeyboardInterrupt
+        return tmp_path / name
+
+    monkeypatch.setattr(gpu_check.Check, "run", run)
+    words = ["--device", "cpu", "--budgets", "8GiB,4GiB", "--result", str(page)]
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", *words])
+    with pytest.raises(KeyboardInterrupt):
+        gpu_check.main()
+    assert names == ["breach", "plan-8GiB", "plan-4GiB"]
+    assert "## A breach" in page.read_text() and "| 8GiB | no cell |" in page.read_text()
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", *words, "--only", "training"])
+    assert gpu_check.main() == 0
+    assert names[3:] == ["train"] and "## A breach" not in page.read_text()
+    monkeypatch.setattr(sys, "argv", ["gpu_check.py", "--only", "plan"])
+    with pytest.raises(SystemExit):
+        gpu_check.main()
+
+
 def test_a_run_that_left_nothing_is_told(gpu_check: ModuleType, tmp_path: Path) -> None:
     [cell] = gpu_check.cells(tmp_path)
     assert (cell["status"], cell["label"], cell["phases"]) == ("failed", "no cell", {})
@@ -112,14 +166,6 @@ def test_all_of_it_on_the_cpu(tmp_path: Path) -> None:
     """Enforced by a limit on the process, in place of the allocator."""
     page = tmp_path / "page.md"
     small = ["--device", "cpu", "--preset", "quick", "--budgets", "2GiB", "--train-time", "5s"]
-    small += [
-        "-o",
-        "starlet.pieces=8",
-        "-o",
-        "starlet.valid_pieces=1",
-        "-o",
-        "starlet.test_pieces=1",
-    ]
     where = ["--out", str(tmp_path / "runs"), "--result", str(page)]
     subprocess.run([sys.executable, SCRIPT, *small, *where], check=True, env=dict(os.environ))
     told = page.read_text()
