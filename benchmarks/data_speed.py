@@ -33,6 +33,7 @@ RESULT = ROOT / "docs" / "results" / "data-speed.md"
 FILE_SECONDS = 60.0
 COMPARED = 0.25  # hours that librosa goes through too
 SHARES = (1 / 20, 1 / 4, 1)  # of the largest corpus
+ROUNDS = 5
 CROPS, DECODED = 20_000, 200
 # In a process of its own, so that its memory is that of the work.
 BUILD = """
@@ -78,7 +79,7 @@ def page(folder: Path, hours: float) -> list[str]:
         "",
         f"From {compared:g} hours of files to log-mels, in hours of audio a minute. librosa:",
         "`load`, then `feature.melspectrogram` and a logarithm, file by file, nothing written;",
-        "here: into the cache.",
+        f"here: into the cache. The better of {ROUNDS} rounds each, in turn.",
         "",
         *table(["files", "log-mel", "librosa", "here", "ratio"], making_rows(folder, compared)),
         "",
@@ -109,13 +110,20 @@ def making_rows(folder: Path, hours: float) -> Iterator[list[str]]:
     for told, rate, channels in (("16 kHz, mono", 16000, 1), ("44.1 kHz, stereo", 44100, 2)):
         files = write_noise(folder / f"{rate}", hours, rate, channels)
         for name in ("soundstream", "ldm"):
-            started = time.perf_counter()
-            for file in files:
-                their_log_mel(file, preset(name))
-            theirs = time.perf_counter() - started
-            ours = build(folder, files, name)["seconds"]
+            their_log_mel(files[0], preset(name))  # what is loaded once
+            both = [(theirs_of(files, name), build(folder, files, name)) for _ in range(ROUNDS)]
+            theirs = min(seconds for seconds, _ in both)
+            ours = min(found["seconds"] for _, found in both)
             speeds = [f"{60 * hours / seconds:.2f}" for seconds in (theirs, ours)]
             yield [told, f"`{name}`", *speeds, f"{theirs / ours:.1f}"]
+
+
+def theirs_of(files: list[Path], name: str) -> float:
+    """Seconds that librosa takes."""
+    started = time.perf_counter()
+    for file in files:
+        their_log_mel(file, preset(name))
+    return time.perf_counter() - started
 
 
 def their_log_mel(file: Path, spec: MelSpec, start: float = 0.0, seconds: float | None = None):
