@@ -1,7 +1,8 @@
-"""How long a grid that is finished takes to plan, to go over and to report.
+"""How long a grid that is finished takes to plan, to go over and to report:
+docs/results/bookkeeping.md.
 
     python benchmarks/bookkeeping.py                 # 10,000 cells
-    python benchmarks/bookkeeping.py --cells 1000
+    python benchmarks/bookkeeping.py --cells 60 --result /tmp/page.md
 
 One small run is made, and its cells are repeated under other seeds by links to its files; then
 the commands are timed on the whole. Nothing is downloaded, the user's cache is not touched.
@@ -9,40 +10,56 @@ the commands are timed on the whole. Nothing is downloaded, the user's cache is 
 
 import argparse
 import os
+import platform
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
+ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "docs" / "results" / "bookkeeping.md"
 METHODS = ("palette", "copy", "eq")
 TINY = "-o palette.widths=8/8/16 -o palette.blocks=1 -o palette.batch=4 -o palette.steps=2".split()
 SPLIT = "valid=tune3;test=tune4,tune5"
+# What is timed, in this order: (the command, what of the grid it meets, seconds allowed)
+TIMED = [
+    ("plan", "all cells done", 5.0),
+    ("run", "cells that are links: their models are read, the scores of all written", None),
+    ("run", "finished: nothing is written, no process started", None),
+    ("report", "all rows, as Markdown and one page", 20.0),
+]
+ALLOWED_AT = 10_000  # cells
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cells", type=int, default=10_000)
+    parser.add_argument("--cells", type=int, default=ALLOWED_AT)
+    parser.add_argument("--result", type=Path, default=RESULT, help="page to write")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TIMBREBENCH_CACHE"] = f"{folder}/cache"
-        for line in measure(Path(folder), given.cells // len(METHODS)):
-            print(line, flush=True)
+        seconds = measure(Path(folder), given.cells // len(METHODS))
+    lines = page(seconds, given.cells)
+    given.result.write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
 
 
-def measure(folder: Path, seeds: int) -> Any:
+def measure(folder: Path, seeds: int) -> list[float]:
+    """Seconds of each of TIMED."""
     from timbrebench.testing import tiny_corpus
 
     tiny_corpus(folder / "data")
     out = folder / "run"
     bench("run", out, folder, 1)
     repeat(out, folder, seeds)
-    yield f"{seeds * len(METHODS)} cells of {len(METHODS)} methods:"
-    for command in ("plan", "run", "report"):
+    found = []
+    for command, _, _ in TIMED:
         started = time.monotonic()
         bench(command, out, folder, seeds)
-        yield f"bench {command}: {time.monotonic() - started:.1f} s"
+        found.append(time.monotonic() - started)
+        print(f"bench {command}: {found[-1]:.1f} s", file=sys.stderr, flush=True)
+    return found
 
 
 def bench(command: str, out: Path, folder: Path, seeds: int) -> None:
@@ -113,6 +130,36 @@ def link(source: Path, target: Path) -> None:
             there = target / path.relative_to(source)
             there.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, there)
+
+
+def page(seconds: list[float], cells: int) -> list[str]:
+    rows = zip(TIMED, seconds, strict=True)
+    return [
+        "# Bookkeeping of a large grid",
+        "",
+        f"Written by `python benchmarks/bookkeeping.py --cells {cells}`: "
+        f"{cells // len(METHODS) * len(METHODS)} finished cells of {len(METHODS)} methods, two of "
+        "them untrained, two metrics.",
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}; load of the machine at the end: "
+        f"{os.getloadavg()[0]:.1f}.",
+        "",
+        "| command | on what | seconds | a cell (ms) | allowed (s) |",
+        "| --- | --- | ---: | ---: | ---: |",
+        *(row(*timed, taken, cells) for timed, taken in rows),
+        "",
+        f"The limits are for {ALLOWED_AT:,} cells. Seconds are of the whole command, its start "
+        "included. How many files a finished cell costs is tested "
+        "(`tests/benchmarks/test_runner.py`): two opened, none written.",
+    ]
+
+
+def row(command: str, what: str, limit: float | None, taken: float, cells: int) -> str:
+    allowed = "–"
+    if limit is not None:
+        kept = "kept" if taken <= limit else "not kept"
+        allowed = f"{limit:.0f} ({kept})" if cells >= ALLOWED_AT else f"{limit:.0f}"
+    return f"| `bench {command}` | {what} | {taken:.1f} | {1000 * taken / cells:.1f} | {allowed} |"
 
 
 if __name__ == "__main__":

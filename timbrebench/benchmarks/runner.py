@@ -1,6 +1,7 @@
 """Carries a plan out: jobs in processes, outcomes into the store. Knows plugins by name only."""
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -366,7 +367,8 @@ class Runner:
             "suite": self._suite(old.get("suite") or {}, cells),
             "cells": cells,
         }
-        files.write_json(self.store.run_file, run)
+        if json.loads(json.dumps(run)) != old:
+            files.write_json(self.store.run_file, run)
 
     def _suite(self, old: Mapping[str, Any], cells: Mapping[str, str]) -> Mapping[str, Any]:
         """What run.json holds of a suite: which, its layout, and the cells of its parts."""
