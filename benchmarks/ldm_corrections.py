@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from timbrebench.benchmarks.store import read_run
+from timbrebench.benchmarks.reading import read_run
 from timbrebench.core.results import CellRecord, RunRecord
 from timbrebench.methods.ldm.corrections import CORRECTIONS
 from timbrebench.methods.ldm.published_system import MATCHED_START

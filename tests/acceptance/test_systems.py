@@ -7,7 +7,7 @@ import pytest
 
 from timbrebench.benchmarks.choosing import TIMBRE
 from timbrebench.benchmarks.measure import Chosen, create_metric
-from timbrebench.benchmarks.store import read_run
+from timbrebench.benchmarks.reading import read_run
 from timbrebench.core.records import Corpus
 from timbrebench.core.registry import create, registry, values_of
 from timbrebench.core.statistics import t_interval

@@ -4,6 +4,7 @@ import pytest
 
 from timbrebench.benchmarks.cleaning import removable, remove
 from timbrebench.benchmarks.store import SCHEMA, Store
+from timbrebench.cli import main
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
 
@@ -13,7 +14,8 @@ def root(tmp_path: Path) -> Path:
     """Two cells shown (one of them killed while its stage trained) and one that was replaced."""
     store = Store(tmp_path)
     cells = {"a|d||0": "shown", "b|d||0": "killed"}
-    files.write_json(store.run_file, {"schema": SCHEMA, "cells": cells})
+    run = {"schema": SCHEMA, "config": {}, "environment": {}, "cells": cells}
+    files.write_json(store.run_file, run)
     for key, stage in (("shown", "done"), ("killed", "training"), ("old", "unused")):
         record = {"stages": [stage], "references": f"of-{stage}"}
         files.write_json(store.cell(key) / "cell.json", record)
@@ -60,6 +62,22 @@ def test_an_imported_cell_stays_unless_it_is_asked_for(root: Path) -> None:
         "cells/theirs": "imported",
         "models/brought": "used by no cell that is shown",
     }
+
+
+@pytest.mark.parametrize("record", ["{half", "[]", '{"stages": 5}', "{}", None])
+def test_where_a_kept_cell_cannot_be_read_models_and_references_stay(
+    root: Path, record: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Store(root).cell("shown") / "cell.json"
+    path.unlink() if record is None else path.write_text(record)
+    assert {str(p.path.relative_to(root)) for p in removable(root)} == {
+        *("cells/old", "models/done/.part-x", "models/unused/.part-y"),
+    }
+    assert main(["clean", str(root), "--yes"]) == 0
+    assert "cells/shown/cell.json cannot be read: all models" in capsys.readouterr().err
+    assert (root / "models" / "done" / "checkpoint.pt").exists()
+    assert (root / "references" / "of-done").exists()
+    assert not (root / "cells" / "old").exists()
 
 
 def test_nothing_is_removed_while_a_run_writes(root: Path) -> None:

@@ -19,13 +19,19 @@ from timbrebench.benchmarks.config import Execution, RunConfig
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.benchmarks.limits import MemoryLimits
 from timbrebench.benchmarks.plan import Plan, make_plan
+from timbrebench.benchmarks.reading import read_run
 from timbrebench.benchmarks.runner import Listener, Result, Runner
-from timbrebench.benchmarks.store import Store, VerifiedModels, read_run
+from timbrebench.benchmarks.store import Store, VerifiedModels
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
 from timbrebench.core.registry import Registry
 
 ROW = {"metric": "m", "task": "bell:bow", "item": "", "value": 0.5, "status": "ok"}
+HEARD = {"tracks": {}, "seconds": {}, "rms_db": -20.0, "peak_db": -3.0, "silent_share": 0.0}
+COMPARED = {
+    **{"dataset": "folder", "method": "learner", "rival": "copy", "task": "bell:bow"},
+    **{"metric": "m", "value": 0.5, "low": None, "high": None, "p": 0.5, "p_holm": 0.5, "n": 2},
+}
 
 
 class Fake:
@@ -43,7 +49,7 @@ class Fake:
                 return
             if job.kind == "survey":
                 self.surveys.append(job)
-                stems = {name: {} for name in job.data["instruments"]}
+                stems = dict.fromkeys(job.data["instruments"], HEARD)
                 yield (
                     job,
                     self.ends.get("listen")
@@ -58,7 +64,7 @@ class Fake:
         self.cancelled = True
 
     def _compare(self, job: Job) -> Outcome:
-        return Outcome("ok", {"comparisons": [{"method": "learner"}]})
+        return Outcome("ok", {"comparisons": [COMPARED]})
 
     def _prepare(self, job: Job) -> Outcome:
         return Outcome("ok")
@@ -231,7 +237,7 @@ def test_what_is_impossible_is_no_failure(run, tmp_path: Path) -> None:
 
 def test_failed_items_are_told_by_the_exit_code(run) -> None:
     """Also when there was nothing left to do."""
-    answer = {"scores": [], "failed_items": 2, "reason": "2 of 3 items failed: x"}
+    answer = {"scores": [], "files": {}, "failed_items": 2, "reason": "2 of 3 items failed: x"}
     result, _ = run("player", executor=Fake(player=Outcome("ok", answer)))
     assert (list(result.statuses.values()), result.exit_code) == (["ok"], 1)
     result, executor = run("player")
@@ -502,7 +508,9 @@ def test_weights_are_hashed_again_where_they_were_touched(tmp_path: Path) -> Non
     weights = store.model(key) / "model.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"whole")
-    files.write_json(store.model(key) / "stage.json", {"sha256": files.sha256_of(weights)})
+    record = {"name": "net", "steps": 1, "seconds": 1.0, "parameters": {}}
+    known = {**record, "sha256": files.sha256_of(weights)}
+    files.write_json(store.model(key) / "stage.json", known)
     models = VerifiedModels.of(store)
     assert models.done(store, key) and not models.done(store, "another")
     models.keep(store)

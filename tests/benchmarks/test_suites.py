@@ -16,8 +16,9 @@ from timbrebench.benchmarks.config import Execution, RunConfig
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.benchmarks.parts import PartsRunner
 from timbrebench.benchmarks.plan import make_plan
+from timbrebench.benchmarks.reading import read_run
 from timbrebench.benchmarks.runner import Listener, Result
-from timbrebench.benchmarks.store import Store, read_run
+from timbrebench.benchmarks.store import Store
 from timbrebench.benchmarks.suites import SUITES, Asked, Suite, SuiteInfo, find, with_budget
 from timbrebench.cli import main
 from timbrebench.core.errors import BenchError, UnknownName

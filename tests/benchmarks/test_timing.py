@@ -19,8 +19,9 @@ from timbrebench.benchmarks.executors.process import answer_file
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.benchmarks.limits import MemoryLimits
 from timbrebench.benchmarks.plan import Plan, make_plan
+from timbrebench.benchmarks.reading import read_run
 from timbrebench.benchmarks.runner import Listener, Result, Runner
-from timbrebench.benchmarks.store import Store, read_run
+from timbrebench.benchmarks.store import Store
 from timbrebench.core import files
 from timbrebench.core.interfaces import Method
 from timbrebench.core.records import Budget, Clip, Task, Track
@@ -113,6 +114,12 @@ def result_of(root: Path) -> dict[str, Any]:
     return dict(files.read_json(path))
 
 
+def sizes(root: Path, result: Mapping[str, Any]) -> dict[str, int]:
+    """Of the files that it names, as they are now."""
+    (cell,) = root.glob("cells/*")
+    return {name: (cell / name).stat().st_size for name in result["files"]}
+
+
 def cost_rows(root: Path) -> dict[str, Any]:
     rows = read_run(root).rows
     return {row["metric"]: row["value"] for row in rows if not row["task"]}
@@ -137,7 +144,7 @@ def test_only_the_times_are_taken_again_and_once(out: Path) -> None:
     assert outcome == files.read_json(next(out.glob("cells/*/outcome.json")))
     kept = ("train_flops", "train_steps", "parameters", "phases", "audio_seconds", "threads")
     assert {k: outcome[k] for k in kept} == {k: before["outcome"][k] for k in kept}
-    changed = {"outcome": outcome}
+    changed = {"outcome": outcome, "files": sizes(out, before)}
     assert result == before | changed
     assert made == {p: p.stat().st_mtime_ns for p in out.rglob("estimates/**/*")}
     again = Beside()
@@ -161,7 +168,8 @@ def test_a_failure_is_kept_with_its_reason_and_not_tried_again(out: Path, status
     assert run(out, executor).exit_code == 0
     failed = {"timed": {"failed": f"{status}: a reason"}}
     result = result_of(out)
-    assert result == before | {"outcome": before["outcome"] | failed}
+    changed = {"outcome": before["outcome"] | failed, "files": sizes(out, before)}
+    assert result == before | changed
     assert result["outcome"] == files.read_json(next(out.glob("cells/*/outcome.json")))
     again = Beside()
     run(out, again)

@@ -2,6 +2,7 @@
 training."""
 
 import functools
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -65,6 +66,18 @@ class Quiet:
 def trained_run() -> Path:
     """A run folder with a palette that was trained for three steps. Do not change it."""
     out = corpus_folder() / "run"
+    result = again(out)
+    assert result.exit_code == 0, result
+    return out
+
+
+def copied_run(folder: Path) -> Path:
+    """Of :func:`trained_run`, with its times of change: it may be changed."""
+    return Path(shutil.copytree(trained_run(), folder / "run", copy_function=shutil.copy2))
+
+
+def again(out: Path) -> runner.Result:
+    """That run into a folder, which does what is lacking there."""
     config = RunConfig(
         methods=("palette",),
         options={"palette": TINY, **FAST},
@@ -78,9 +91,7 @@ def trained_run() -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "stage_plans", plans_here)
         work = runner.Runner(plan, Store(out), Here(), lambda job, event: None, Execution())
-        result = work.run()
-    assert result.exit_code == 0, result
-    return out
+        return work.run()
 
 
 def plans_here(plan: Plan, limits: MemoryLimits) -> dict[str, dict[str, Any]]:

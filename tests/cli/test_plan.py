@@ -85,9 +85,10 @@ def test_what_is_done_is_neither_timed_nor_called_ready(
     for folder in models:
         files.write_text(folder / "model.safetensors", "weights")
         sha256 = files.sha256_of(folder / "model.safetensors")
-        files.write_json(folder / "stage.json", {"sha256": sha256})
+        record = {"name": "net", "steps": 1, "seconds": 1.0, "parameters": {}}
+        files.write_json(folder / "stage.json", {**record, "sha256": sha256})
     metric = {"name": "mel_l1", "values": {}, "inputs": []}
-    result = {"status": "ok", "metrics": [files.digest(metric)]}
+    result = {"status": "ok", "metrics": [files.digest(metric)], "files": {}}
     files.write_json(tmp_path / "cells" / cell["cell"] / "result.json", result)
     after = plan(capsys, where, *words, "--calibrate")
     assert (after["cells"][0]["status"], after["models"], after["trained"]) == ("done", 2, 2)

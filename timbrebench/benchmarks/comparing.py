@@ -15,8 +15,10 @@ import numpy as np
 
 from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.evidence import read_evidence
+from timbrebench.benchmarks.finished import result_of
 from timbrebench.benchmarks.plan import RIVALS
-from timbrebench.benchmarks.store import Store, read_or_none, read_run
+from timbrebench.benchmarks.reading import read_run
+from timbrebench.benchmarks.store import Store
 from timbrebench.core.compute import computes_of, may_rank
 from timbrebench.core.interfaces import Evidence
 from timbrebench.core.results import CellRecord, RunRecord
@@ -125,8 +127,7 @@ class Results:
 
     def evidence(self, cell: CellRecord, task: str, metric: str) -> Evidence | None:
         folder = self.store.cell(cell.key)
-        result = read_or_none(folder / "result.json") or {}
-        for name in result.get("scores", []):
+        for name in result_of(self.store, cell.key).get("scores", []):
             if name.startswith(f"{metric}-"):
                 return read_evidence((folder / "scores" / name).with_suffix(".npz"), task)
         return None

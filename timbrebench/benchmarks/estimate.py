@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from timbrebench.benchmarks import forms
 from timbrebench.benchmarks.choosing import choose
 from timbrebench.benchmarks.making import RATE, Maker
 from timbrebench.benchmarks.session import Session
-from timbrebench.benchmarks.store import Store, file_name, read_or_none
+from timbrebench.benchmarks.store import Store, file_name
 from timbrebench.benchmarks.tasks import items_of
 from timbrebench.core import audio, files
 from timbrebench.core.errors import NotApplicable, one_line
@@ -81,8 +82,8 @@ class Estimator:
     def _known(self) -> dict[str, Any]:
         """What a killed evaluation chose and made with the same networks; else what is chosen
         now."""
-        kept = read_or_none(self.folder / PARTIAL)
-        if kept and kept.get("basis") == self.basis:
+        kept = forms.read(self.folder / PARTIAL, forms.PARTIAL)
+        if kept and kept["basis"] == self.basis:
             there = [i for i in kept["items"] if self._is_there(i)]
             return {**kept, "items": there}
         started = time.monotonic()

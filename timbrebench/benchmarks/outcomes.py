@@ -78,10 +78,9 @@ def parameters(stages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     }
 
 
-def all_failed(estimates: Mapping[str, Any] | None) -> bool:
+def all_failed(estimates: Mapping[str, Any]) -> bool:
     """Whether there is nothing to score; what all items lacked may be there the next time."""
-    items = estimates.get("items", [{}]) if isinstance(estimates, dict) else [{}]
-    statuses = {item.get("status", "failed") for item in items}
+    statuses = {item["status"] for item in estimates["items"]}
     return "failed" in statuses and "ok" not in statuses
 
 

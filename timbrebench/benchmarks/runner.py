@@ -7,22 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from timbrebench.benchmarks import environment
+from timbrebench.benchmarks import environment, forms
 from timbrebench.benchmarks.card import check_duplicates, check_files, instruments_of
 from timbrebench.benchmarks.config import Execution
+from timbrebench.benchmarks.finished import damaged, result_of, scored
+from timbrebench.benchmarks.forms import read, read_or_none
 from timbrebench.benchmarks.jobs import Job, Listener, Outcome
 from timbrebench.benchmarks.limits import memory_limits
 from timbrebench.benchmarks.orders import Orders
 from timbrebench.benchmarks.plan import RIVALS, Cell, Plan
+from timbrebench.benchmarks.reading import cell_rows, write_scores
 from timbrebench.benchmarks.records import asked_of, dataset_record, describe
-from timbrebench.benchmarks.store import (
-    SCHEMA,
-    Store,
-    VerifiedModels,
-    cell_rows,
-    read_or_none,
-    write_scores,
-)
+from timbrebench.benchmarks.store import SCHEMA, Store, VerifiedModels
 from timbrebench.benchmarks.timing import ask_cost, to_time
 from timbrebench.benchmarks.tracing import stage_plans
 from timbrebench.core import files
@@ -209,7 +205,7 @@ class Runner:
             lacking = [s for s in stages if not self.models.done(self.store, s["key"])]
             for stage in lacking:
                 jobs.setdefault(stage["key"], self.orders.train(cell, record, stage))
-            if not lacking and (result := self._scored(cell)):
+            if not lacking and (result := scored(self.store, cell.key, self.asked)):
                 self._note(cell, "ok", result)
             else:
                 jobs[f"cell:{cell.key}"] = self.orders.evaluate(cell, record)
@@ -223,26 +219,11 @@ class Runner:
             return []
         return [job for cell in self.untimed.values() for job in self.orders.times(cell)]
 
-    def _scored(self, cell: Cell) -> dict[str, Any] | None:
-        """The result of a cell that is done with just these metrics."""
-        result = self._old_result(cell)
-        done = result.get("status") == "ok" and result.get("metrics") == self.asked
-        return result if done else None
-
-    def _old_result(self, cell: Cell) -> dict[str, Any]:
-        return self._result_of(cell.key)
-
     def _stands(self, cell: Cell) -> bool:
         """Whether its older result is good, and all that it was scored from and with is there:
         what a later plan or a new metric comes to takes nothing of it back."""
-        old, folder = self._old_result(cell), self.store.cell(cell.key)
-        scores = [folder / "scores" / name for name in old.get("scores", [])]
-        there = all(path.is_file() for path in (folder / "estimates.json", *scores))
-        return old.get("status") == "ok" and there
-
-    def _result_of(self, key: str) -> dict[str, Any]:
-        result = read_or_none(self.store.cell(key) / "result.json")
-        return result if isinstance(result, dict) else {}
+        old = result_of(self.store, cell.key)
+        return old.get("status") == "ok" and not damaged(self.store, cell.key, old)
 
     # ------------------------------------------------------------------ outcomes
 
@@ -271,18 +252,23 @@ class Runner:
         if not (folder / "cell.json").exists():
             self._write_cell(cell, describe(cell, self.plan.config))
         self._write_if_other(folder / "result.json", result)
+        if outcome.status == "ok":
+            (folder / "result.json").touch()  # newer than what it tells of, also where it stays
 
     def _write_times(self, cell: Cell, outcome: Outcome) -> None:
         """The figures that were taken alone. Where that failed the cell stays as it is, and says
         why; where it was stopped the next run does it."""
-        folder, result = self.store.cell(cell.key), self._old_result(cell)
+        folder, result = self.store.cell(cell.key), result_of(self.store, cell.key)
         if outcome.status == "ok":
             self._write_if_other(folder / "result.json", result | _answered(outcome.answer))
         elif outcome.status in ("failed", "oom", "timeout"):
             why = outcome.reason or outcome.status
             known = result["outcome"] | {"timed": {"failed": f"{outcome.status}: {why}"}}
-            files.write_json(folder / "outcome.json", known)
-            self._write_if_other(folder / "result.json", result | {"outcome": known})
+            path = folder / "outcome.json"
+            files.write_json(path, known)
+            there = result.get("files", {}) | {path.name: path.stat().st_size}
+            told = result | {"outcome": known, "files": there}
+            self._write_if_other(folder / "result.json", told)
 
     def _note(self, cell: Cell, status: str, answer: Mapping[str, Any]) -> None:
         if to_time(status, answer.get("outcome", {})):
@@ -321,20 +307,24 @@ class Runner:
     def _shown(self) -> bool:
         """Whether the folder's scores are those of its cells, also after a kill."""
         both = [self.store.root / f"scores.{form}" for form in ("csv", "jsonl")]
-        return not self.store.outdated.exists() and all(path.is_file() for path in both)
+        there = all(path.is_file() for path in both) and not self.store.outdated.exists()
+        known = self.store.comparisons
+        return there and (not known.exists() or read(known, forms.COMPARISONS) is not None)
 
     def _compare(self, keys: Sequence[str]) -> None:
         """The declared comparisons of all cells that the folder shows, again where a score has
-        changed. Nothing else hangs on them."""
-        results = {key: self._result_of(key) for key in keys}
+        changed. Nothing else hangs on them. What cannot be read of them goes."""
+        known = read(self.store.comparisons, forms.COMPARISONS)
+        if known is None:
+            self.store.comparisons.unlink(missing_ok=True)
+        results = {key: result_of(self.store, key) for key in keys}
         made = [k for k, result in results.items() if result.get("status") == "ok"]
-        cells = [read_or_none(self.store.cell(key) / "cell.json") or {} for key in made]
+        cells = [read(self.store.cell(key) / "cell.json", forms.CELL) or {} for key in made]
         rivals = any(cell.get("label") in RIVALS for cell in cells)
         if self.result.interrupted or not rivals or all(cell.get("control") for cell in cells):
             return
-        known = read_or_none(self.store.comparisons) or {}
         basis = files.digest([[key, *results[key].get("scores", [])] for key in made])
-        if known.get("basis") == basis:
+        if known and known["basis"] == basis:
             return
         self.store.comparisons.unlink(missing_ok=True)  # whatever becomes of the new ones
         folder = self.store.root / "jobs" / "compare"
@@ -387,4 +377,5 @@ def _answered(answer: Mapping[str, Any]) -> dict[str, Any]:
         "outcome": answer.get("outcome", {}),
         "failed_items": answer.get("failed_items", 0),
         "scores": answer.get("scores", []),
+        **({"files": answer["files"]} if "files" in answer else {}),
     }

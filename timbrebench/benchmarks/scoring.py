@@ -1,5 +1,6 @@
 """Scores of a cell's estimates: one file a metric, so that a new metric only adds its own."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from timbrebench.benchmarks import measure
+from timbrebench.benchmarks import forms, measure
 from timbrebench.benchmarks.evidence import write_evidence
+from timbrebench.benchmarks.forms import misfit, read
 from timbrebench.benchmarks.measure import Chosen, chosen_metric
 from timbrebench.benchmarks.session import Session
-from timbrebench.benchmarks.store import Store, read_or_none
+from timbrebench.benchmarks.store import Store
 from timbrebench.core import files
 from timbrebench.core.errors import one_line
 from timbrebench.core.interfaces import LABELLED, PUBLISHED, Evidence
@@ -44,10 +46,10 @@ class Scorer:
             self.report({"event": "progress", "what": what, "share": number / len(metrics)})
             name = score_file(choice)
             path = self.folder / "scores" / name
-            known, chosen = read_or_none(path), chosen_metric(choice)
+            known, chosen = read(path, forms.SCORES), chosen_metric(choice)
             if known is None or chosen.entry.info.kind == "cell":
                 self.evidence: dict[str, Evidence] = {}
-                rows = self._rows_within_memory(chosen, outcome)
+                rows = [_of_form(row) for row in self._rows_within_memory(chosen, outcome)]
                 if self.evidence:
                     write_evidence(path.with_suffix(".npz"), self.evidence)
                 if rows != known:
@@ -283,6 +285,15 @@ def _mean_of_halves(a: Row, b: Row) -> Row:
     value = (a["value"] + b["value"]) / 2
     told = f"{a['reference']}; {b['reference']}"
     return a | {"value": value, "n": n, "reference": told, "details": details}
+
+
+def _of_form(row: Row) -> Row:
+    """A row as its file has it; failed where a plugin gave details that no report could read."""
+    plain = json.loads(json.dumps(row))
+    if (place := misfit([plain], forms.SCORES)) is None:
+        return plain
+    reason = f"the metric gave what no report can read: {place.partition('.')[2]}"
+    return row | {"value": None, "n": None, "status": "failed", "reason": reason, "details": {}}
 
 
 def _tracks(items: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -5,7 +5,10 @@ import statistics
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from timbrebench.benchmarks.store import Store, cell_rows, read_or_none
+from timbrebench.benchmarks import forms
+from timbrebench.benchmarks.forms import read
+from timbrebench.benchmarks.reading import cell_rows
+from timbrebench.benchmarks.store import Store
 from timbrebench.core.errors import BenchError
 
 if TYPE_CHECKING:
@@ -29,12 +32,12 @@ def cell_value(store: Store, key: str, measure: str) -> float:
     TrialFailed where an item or a task has no value: the mean of what is left would be another
     quantity. BenchError where no trial could have one.
     """
-    result = read_or_none(store.cell(key) / "result.json") or {"status": "pending"}
+    result = read(store.cell(key) / "result.json", forms.RESULT) or {"status": "pending"}
     if result["status"] != "ok":
         where = f" ({result['phase']})" if result.get("phase") else ""
         raise TrialFailed(f"{result['status']}{where}: {result.get('reason', '')}")
-    if result["failed_items"]:
-        raise TrialFailed(result["reason"])
+    if result.get("failed_items"):
+        raise TrialFailed(result.get("reason", ""))
     rows = [r for r in cell_rows(store, store.root.name, key) if r["metric"] == measure]
     for row in rows:
         if row["status"] == "missing":
@@ -51,7 +54,7 @@ def cell_value(store: Store, key: str, measure: str) -> float:
 
 def cell_seconds(store: Store, key: str) -> float:
     """Of training and inference, as recorded: the same for a cell that was found in the store."""
-    outcome = (read_or_none(store.cell(key) / "result.json") or {}).get("outcome", {})
+    outcome = (read(store.cell(key) / "result.json", forms.RESULT) or {}).get("outcome", {})
     return sum(outcome.get(part) or 0.0 for part in _SECONDS)
 
 

@@ -163,17 +163,21 @@ def train(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
 
 def evaluate(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """A cell's estimates, unless they are there, then its scores."""
+    from timbrebench.benchmarks import forms
     from timbrebench.benchmarks.estimate import PARTIAL, Estimator
+    from timbrebench.benchmarks.finished import remove_damaged
     from timbrebench.benchmarks.limits import judged
-    from timbrebench.benchmarks.store import Store, read_or_none
+    from timbrebench.benchmarks.store import Store
     from timbrebench.core.overlap import at_once
 
     data, folder = job["data"], Path(job["folder"])
     store = Store(folder.parent.parent)
     memory: dict[str, Any] = {}
     session, enforced = _opened(job)  # scores too are made within the limit
-    outcome = read_or_none(folder / "outcome.json")
-    if outcome is None or all_failed(read_or_none(folder / "estimates.json")):
+    lacks = remove_damaged(store, folder.name)
+    outcome = forms.read(folder / "outcome.json", forms.OUTCOME)
+    made = forms.read(folder / "estimates.json", forms.ESTIMATES)
+    if lacks or outcome is None or made is None or all_failed(made):
         shutil.rmtree(folder / "scores", ignore_errors=True)  # of estimates now replaced
         events.enter("estimate")
         way = data["sampling"]
@@ -246,12 +250,15 @@ def _scored(
     events: Events,
 ) -> dict[str, Any]:
     """The answer of a cell whose estimates are there."""
+    from timbrebench.benchmarks.finished import sizes
     from timbrebench.benchmarks.scoring import Scorer
 
     folder = Path(job["folder"])
     events.enter("score")
-    scores = Scorer(session, store, folder, events).run(job["data"]["metrics"], outcome)
-    return {"scores": scores, "outcome": outcome, **verdict(folder)}
+    scorer = Scorer(session, store, folder, events)
+    scores = scorer.run(job["data"]["metrics"], outcome)
+    there = sizes(store, folder.name, session.cell["references"], scorer.items, scores)
+    return {"scores": scores, "outcome": outcome, "files": there, **verdict(folder)}
 
 
 def _as_progress(events: Events) -> Callable[[str, float], None]:

@@ -51,7 +51,7 @@ def matching(record: "RunRecord", name: str) -> list["CellRecord"]:
 
 def find_cell(cell: str, run: Path | None) -> "FinishedCell":
     """The one cell meant, ready to be used. CELL may be a run folder with one trained cell."""
-    from timbrebench.benchmarks.store import read_run
+    from timbrebench.benchmarks.reading import read_run
     from timbrebench.benchmarks.using import open_cell
 
     path = Path(cell)

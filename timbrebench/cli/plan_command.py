@@ -100,11 +100,10 @@ def _is_done(
 ) -> bool:
     """Whether a run would do nothing for it: it is scored with just these metrics, and its models
     are there."""
-    from timbrebench.benchmarks.store import read_or_none
+    from timbrebench.benchmarks.finished import scored
 
-    result = read_or_none(store.cell(cell) / "result.json") or {}
-    scored = result.get("status") == "ok" and result.get("metrics") == asked
-    return scored and all(s["key"] in trained for s in traced.get("stages", []))
+    there = all(s["key"] in trained for s in traced.get("stages", []))
+    return there and scored(store, cell, asked) is not None
 
 
 def _row(

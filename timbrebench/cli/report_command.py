@@ -22,7 +22,7 @@ def command(runs: tuple[Path, ...], form: str, out: Path | None) -> None:
     report.tex and scores.csv.
     """
     from timbrebench import reports
-    from timbrebench.benchmarks.store import read_run
+    from timbrebench.benchmarks.reading import read_run
 
     records = [read_run(run) for run in runs]
     summary = reports.summarise(records)

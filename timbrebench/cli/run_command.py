@@ -84,11 +84,10 @@ def _run(configs: Any, out: Any, execution: Any, as_json: bool, make: Any) -> in
 
 
 def _tell(result: Any, plans: Any, out: Any, as_json: bool) -> None:
-    from timbrebench.benchmarks.store import read_run
+    from timbrebench.benchmarks.reading import read_ended
 
-    record = read_run(out)
-    own = {c.key for plan in plans for c in plan.cells}
-    cells = [_as_ended(c, result) for c in record.cells if c.key in own]
+    own = [c.key for plan in plans for c in plan.cells]
+    cells = [_as_ended(c, result) for c in read_ended(out, own)]
     if as_json:
         told = [
             {

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from timbrebench.cli.cells import locate, matching, run_option
+from timbrebench.cli.cells import locate, matching, run_option, tell
 from timbrebench.cli.console import as_text, json_option, print_json, print_rows, print_table
 
 
@@ -17,13 +17,14 @@ from timbrebench.cli.console import as_text, json_option, print_json, print_rows
 def command(cell: str, run: Path | None, as_json: bool) -> None:
     """Show one cell: CELL is RUN/cells/KEY, or with --run a key or a method's label. Of a run
     folder the cells are listed."""
-    from timbrebench.benchmarks.store import read_run
+    from timbrebench.benchmarks.reading import read_run
 
     if run is None and (Path(cell) / "run.json").is_file():
         _list(read_run(Path(cell)), as_json)
         return
     root, name = locate(cell, run)
     record = read_run(root)
+    tell(record.told)
     parts = [_parts(chosen, record) for chosen in matching(record, name)]
     if as_json:
         print_json([_as_json(*part) for part in parts])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 OTHER_HALF = "the other half"  # reference of what is measured between the halves of a pair
 
-# A tidy row is a mapping with at least these keys; ``benchmarks.store`` writes them.
+# A tidy row is a mapping with at least these keys; ``benchmarks.reading`` writes them.
 ROW_FIELDS = (
     "run",  # name of the run folder
     "cell",  # key of the cell
@@ -99,6 +99,7 @@ class RunRecord:
     corpus: Mapping[str, Any] = field(default_factory=dict)  # name, tracks, …; or such by dataset
     suite: "SuiteRecord | None" = None  # of which it is a run
     comparisons: Sequence[Mapping[str, Any]] = ()  # declared ones, by benchmarks.comparing
+    told: Sequence[str] = ()  # what of the folder could not be read, and what to do
 
     def corpus_of(self, dataset: str) -> Mapping[str, Any]:
         """What the run says of a dataset, whether it holds one corpus or several by name."""

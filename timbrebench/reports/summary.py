@@ -51,7 +51,7 @@ def summarise(runs: Sequence[RunRecord]) -> Summary:
             *(p for p in scores if p.status != problems.SKIPPED),
         ),
         skipped=tuple(p for p in scores if p.status == problems.SKIPPED),
-        notes=_notes(list(owned), headline),
+        notes=(*_notes(list(owned), headline), *_unread(runs)),
         suites=tuple(map(suite_report, suites)),
         choices=choices_of(owned),
         comparisons=compared(runs, _columns([e for cells in every.values() for e in cells])),
@@ -109,3 +109,8 @@ def _notes(systems: Sequence[System], headline: Sequence[Table]) -> tuple[str, .
     if any(len(table.blocks) > 1 for table in headline):
         notes.append("Some rows rest on other test items: they stand in blocks of their own.")
     return tuple(notes)
+
+
+def _unread(runs: Sequence[RunRecord]) -> list[str]:
+    """What of the folders could not be read."""
+    return [f"{run.path.name}: {words}." for run in runs for words in run.told]
