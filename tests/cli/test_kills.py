@@ -1,6 +1,10 @@
 """Runs that are stopped at a few points, meet each other, or a disk that is full or read-only. More
 of each: tests/acceptance/test_kills.py and test_faults.py."""
 
+import os
+import pty
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from killed_runs import (
     Runs,
     finished,
     half_files,
+    lost_checkpoints,
     parts,
     read_only,
     results,
@@ -26,8 +31,10 @@ WORDS = (
     "--checkpoint-seconds 0 --metrics mel_l1,fad_logmel"
 ).split()
 POINTS = [
-    Point("between steps, with the whole run", "train", "make", "*.pt", 2, how="both"),
+    Point("in the middle of a checkpoint", "train", "make", "*.pt", 2, how="write", bytes=900),
     Point("in the middle of an estimate", "evaluate", "make", "*.flac", 2, how="write", bytes=900),
+    Point("before a score, with the whole run", "evaluate", "rename", "fad*.json", how="both"),
+    Point("before the result of a cell", "bench", "rename", "result.json"),
     Point("before the scores of the run", "bench", "rename", "scores.csv"),
 ]
 
@@ -48,7 +55,7 @@ def test_a_stopped_run_ends_with_the_scores_of_one_never_stopped(
     for point in POINTS:
         before = finished(runs.out)
         assert runs.killed(point), f"it did not come to {point}"
-        assert not half_files(runs.out)
+        assert not half_files(runs.out) and not lost_checkpoints(runs.out), point
         assert finished(runs.out).items() >= before.items(), point
     code, told = runs.run()
     assert code == 0 and "started" in told, told  # the comparisons
@@ -103,6 +110,32 @@ def test_of_two_runs_on_one_folder_one_is_refused_and_nothing_is_lost(
     assert statuses(one.out) == {"copy": "ok", "noise": "ok"}
     rows = (one.out / "scores.csv").read_text()
     assert ",copy," in rows and ",noise," in rows
+
+
+# ---------------------------------------------------------------------------- terminals
+
+
+def test_a_terminal_that_is_closed_stops_a_run(whole: Runs, tmp_path: Path) -> None:
+    """As Ctrl-C does; the last line has nowhere to go."""
+    runs = Runs(whole.data, tmp_path / "run", whole.words)
+    process, terminal = pty.fork()
+    if not process:
+        os.execv(runs.command[0], runs.command)
+    wait_for(runs.out, "models/*/checkpoint.pt")
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
+    assert set(statuses(runs.out).values()) == {"interrupted"}
+
+
+def test_a_run_that_shall_outlive_its_terminal_does(whole: Runs, tmp_path: Path) -> None:
+    runs = controls(whole.data, tmp_path / "run", "copy")
+    command = ["nohup", *runs.command]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        wait_for(runs.out, "run.json")
+        process.send_signal(signal.SIGHUP)
+        told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    assert statuses(runs.out) == {"copy": "ok"}
 
 
 # ---------------------------------------------------------------------------- disks

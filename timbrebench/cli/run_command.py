@@ -1,7 +1,10 @@
 """``bench run``."""
 
 import dataclasses
+import os
 import signal
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -76,11 +79,27 @@ def _run(configs: Any, out: Any, execution: Any, as_json: bool, make: Any) -> in
     tell = (lambda line: None) if as_json else click.echo
     with executor(execution, configs[0].device, out, tell) as runs, listener(as_json) as listen:
         runner = make(plans, Store(out), runs, listen, execution)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: runner.cancel())
+        _stop_by_signals(runner.cancel)
         result = runner.run()
     _tell(result, plans, out, as_json)
     return result.exit_code
+
+
+def _stop_by_signals(stop: Callable[[], None]) -> None:
+    """Ctrl-C, a request to end, and the end of the terminal, unless the run shall outlive it
+    (nohup): what is said from then on would be an error."""
+    lost = [s.fileno() for s in (sys.stdout, sys.stderr) if s.isatty()]
+
+    def hang_up(*_: Any) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in lost:
+            os.dup2(nowhere, stream)
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop())
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, hang_up)
 
 
 def _tell(result: Any, plans: Any, out: Any, as_json: bool) -> None:
