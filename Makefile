@@ -36,6 +36,7 @@ clean:
 
 .venv/runtime: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -c "from timbrebench.core.compiled import compile_librosa; compile_librosa()"
 	touch $@
 
 .venv/dev: .venv/runtime

@@ -71,9 +71,11 @@ def survey(job: Mapping[str, Any], events: Events) -> dict[str, Any]:
     """How the instruments of a run sound, and what is there twice."""
     from timbrebench.benchmarks.card import card_of
     from timbrebench.benchmarks.session import corpus_of
+    from timbrebench.core.compiled import compile_librosa
     from timbrebench.core.sounding import sounds_of
 
     events.enter("survey")
+    compile_librosa()  # the last job of a run that has nothing beside it
     corpus, instruments = corpus_of(job["data"]["dataset"]), job["data"]["instruments"]
     paths = {t.stems[i] for t in corpus.tracks for i in instruments if i in t.stems}
     threads = job["threads"] or os.cpu_count() or 1
