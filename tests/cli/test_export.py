@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from usable_cells import cell_of, trained_run
 
+from timbrebench.benchmarks.brought import contents_of
 from timbrebench.cli import main
 
 
@@ -25,8 +26,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def changed(exported: Path, folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
-    """A copy whose header says otherwise."""
+def changed(
+    exported: Path,
+    folder: Path,
+    change: Callable[[dict[str, Any]], Any],
+    tensors: dict[str, Any] | None = None,
+) -> Path:
+    """A copy whose header says otherwise, if need be with other tensors."""
     from safetensors import safe_open
 
     with safe_open(exported, framework="pt") as file:
@@ -34,7 +40,8 @@ def changed(exported: Path, folder: Path, change: Callable[[dict[str, Any]], Any
     known = json.loads(header["timbrebench"])
     change(known)
     path = folder / "changed.safetensors"
-    save_file(load_file(exported), path, header | {"timbrebench": json.dumps(known)})
+    told = header | {"timbrebench": json.dumps(known)}
+    save_file(load_file(exported) if tensors is None else tensors, path, told)
     return path
 
 
@@ -70,15 +77,37 @@ def test_what_trains_nothing_cannot_be_exported(
     assert not (tmp_path / "x.safetensors").exists()
 
 
+def first_stage(known: dict[str, Any]) -> dict[str, Any]:
+    return next(iter(known["stages"].values()))
+
+
 WRONG: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a path as key": (lambda k: k.update(key="../../escape"), "no key"),
     "a path as stage": (lambda k: k["cell"].update(stages=["/tmp/escape"]), "no key"),
+    "a path as references": (lambda k: k["cell"].update(references="../../../evil"), "no key"),
     "a stage too few": (lambda k: k["stages"].clear(), "stages are not those"),
-    "no options": (lambda k: k["cell"].pop("options"), "no options"),
+    "a stage twice": (lambda k: k["cell"]["stages"].extend(k["stages"]), "stages are not those"),
+    "no options": (lambda k: k["cell"].pop("options"), "no cell.options"),
     "a list as cell": (lambda k: k.update(cell=[]), "it has no cell"),
     "no cell": (lambda k: k.pop("cell"), "it has no cell"),
-    "a stage of nothing": (lambda k: k["stages"].update(dict.fromkeys(k["stages"], 3)), "no name"),
+    "a stage of nothing": (lambda k: k["stages"].update(dict.fromkeys(k["stages"], 3)), "stages."),
+    "no state": (lambda k: first_stage(k).update(state=5), ".state of the right form"),
+    "no parameters": (lambda k: first_stage(k).update(parameters=5), ".parameters of the"),
+    "no tasks": (lambda k: k["cell"].update(task_records=[5]), "cell.task_records[0] of the"),
+    "no kind": (lambda k: k["cell"].update(task_records=[[5, "a", "b", []]]), "records[0][0] of"),
+    "no values": (lambda k: k["cell"]["dataset_choice"].update(values=5), "choice.values of the"),
+    "no vocoder": (lambda k: k["cell"].update(vocoder={"name": 5}), "cell.vocoder.values of"),
+    "another budget": (lambda k: k["cell"]["budget"].update(more=5), "cell.budget.more of the"),
+    "no choice": (lambda k: k["outcome"].update(chosen=5), "outcome.chosen of the right form"),
+    "no device": (lambda k: k["cell"].update(device="cuda:x"), "no device"),
+    "no precision": (lambda k: k["cell"].update(precision="x"), "cell.precision of the right"),
+    "a cursor": (lambda k: k["cell"].update(label="\x1b[2J"), "control characters in '\\x1b[2J'"),
+    "a cursor as name": (lambda k: k["cell"].update({"\x1b]0;x\x07": 5}), "control characters"),
     "an unknown method": (lambda k: k["cell"].update(method="pallete"), "not installed here"),
+    "an unknown option": (lambda k: k["cell"]["options"].update(evil=5), "option of palette"),
+    "another option": (lambda k: k["cell"]["options"].update(steps="many"), "palette.steps takes"),
+    "other networks": (lambda k: k["cell"]["options"].update(widths=[8, 8]), "does not fit the"),
+    "another stage": (lambda k: first_stage(k).update(name="another"), "does not fit the code"),
     "other tensors": (lambda k: k.update(contents="0" * 64), "damaged"),
 }
 
@@ -93,6 +122,49 @@ def test_what_is_wrong_is_refused_before_anything_is_written(
     error = capsys.readouterr().err
     assert told in error
     assert not (tmp_path / "there").exists()
+
+
+def more_tensors(known: dict[str, Any], tensors: dict[str, Any]) -> None:
+    tensors[f"{known['cell']['stages'][0]}/more"] = torch.zeros(1)
+
+
+def fewer_tensors(known: dict[str, Any], tensors: dict[str, Any]) -> None:
+    tensors.pop(next(iter(tensors)))
+
+
+def other_shapes(known: dict[str, Any], tensors: dict[str, Any]) -> None:
+    tensors.update({name: torch.zeros(3, 3) for name in tensors})
+
+
+@pytest.mark.parametrize("change", [more_tensors, fewer_tensors, other_shapes])
+def test_tensors_that_its_method_cannot_load_are_refused(
+    change: Callable[[dict[str, Any], dict[str, Any]], None],
+    exported: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also where their hash is right."""
+    tensors = load_file(exported)
+
+    def both(known: dict[str, Any]) -> None:
+        change(known, tensors)
+        known["contents"] = contents_of(tensors)
+
+    path = changed(exported, tmp_path, both, tensors)
+    assert main(["import", str(path), "--out", str(tmp_path / "there")]) == 2
+    told = capsys.readouterr().err
+    assert "does not fit the code of palette" in told and told.count("\n") == 1
+    assert not (tmp_path / "there").exists()
+
+
+def test_a_header_that_goes_deep_is_one_line(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "deep.safetensors"
+    header = {"schema": "1", "timbrebench": "[" * 200_000}
+    save_file(load_file(exported), path, header)
+    assert main(["import", str(path), "--out", str(tmp_path / "there")]) == 2
+    assert "its header is no JSON" in capsys.readouterr().err
 
 
 def test_a_path_from_outside_is_not_followed(exported: Path, tmp_path: Path) -> None:

@@ -146,6 +146,33 @@ CELL = Fields(
     },
 )
 
+_PLUGIN = {"name": str, "values": dict}
+_PARTS: Form = [(str, str, str, [])]  # of a derived task
+# What a cell's record must hold to be used.
+USED_CELL = Fields(
+    {
+        "label": str,
+        "method": str,
+        "options": dict,
+        "dataset": str,
+        "dataset_choice": Fields({**_PLUGIN, "split": str}, {"root": str}),
+        "task_records": [(str, str, str, Either([], _PARTS))],
+        "seed": int,
+        "budget": Fields({"kind": str, "amount": NUMBER}, {}, Nothing),
+        "precision": {"fp32", "bf16"},
+        "vocoder": Fields(_PLUGIN),
+        "device": str,
+        "stages": [str],
+    },
+    {
+        **CELL.needed,
+        **CELL.may,
+        "code": str,
+        "max_seconds": MAYBE,
+        "score_on": str,
+    },
+)
+
 _MEMORY = Fields({}, {"micro_batch": int | None, "lowered": int})
 _CHOSEN = Fields({}, {"values": dict, "tried": [dict], "tracks": list, "rule": str})
 _TIMED = Either(Fields({"failed": str}), Fields({"steps": int, "items": int}))

@@ -3,29 +3,20 @@
 Nothing in such a file can be run. What comes from outside is checked before it is written.
 """
 
-import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from timbrebench.benchmarks.store import Store, read_or_none, stage_done
-from timbrebench.benchmarks.using import CELL_FIELDS, FinishedCell
+from timbrebench.benchmarks import forms
+from timbrebench.benchmarks.brought import SCHEMA, contents_of, read_export
+from timbrebench.benchmarks.store import Store, stage_done
+from timbrebench.benchmarks.using import FinishedCell
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError, UnknownName
 from timbrebench.core.registry import registry
 
-SCHEMA = "1"
 SUFFIX = ".safetensors"
-_KEY = re.compile(r"[0-9a-f]{16}")
-_FIELDS: dict[str, type] = {
-    "key": str,
-    "cell": dict,
-    "stages": dict,
-    "outcome": dict,
-    "contents": str,
-}
 
 
 def export_cell(cell: FinishedCell, path: Path) -> None:
@@ -45,9 +36,9 @@ def export_cell(cell: FinishedCell, path: Path) -> None:
     known = {
         "key": cell.key,
         "cell": record,
-        "outcome": read_or_none(cell.store.cell(cell.key) / "outcome.json") or {},
+        "outcome": forms.read(cell.store.cell(cell.key) / "outcome.json", forms.OUTCOME) or {},
         "stages": {key: files.read_json(cell.store.model(key) / "stage.json") for key in keys},
-        "contents": _contents(tensors),
+        "contents": contents_of(tensors),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.atomic_path(path) as temporary:
@@ -56,9 +47,10 @@ def export_cell(cell: FinishedCell, path: Path) -> None:
 
 def import_file(path: Path, root: Path) -> Path:
     """Puts an exported cell into a folder, and returns RUN/cells/KEY. BenchError where the file
-    is none of ours or damaged, or the method is not installed."""
-    known, tensors = _read(path)
+    is none of ours or damaged, its method is not installed, or has other networks here."""
+    known, tensors = read_export(path)
     cell, keys = known["cell"], known["cell"]["stages"]
+    weights = {key: _of_stage(tensors, key) for key in keys}
     try:
         registry().find("method", cell["method"])
     except UnknownName as error:
@@ -67,10 +59,11 @@ def import_file(path: Path, root: Path) -> Path:
             hint="Install its package; see: bench list methods",
         ) from error
     store = Store(root)
+    FinishedCell(store, known["key"], cell).check(known["stages"], weights)
     with store.writing():
         for key in keys:
             if not stage_done(store, key):
-                _write_stage(store.model(key), known["stages"][key], _of_stage(tensors, key))
+                _write_stage(store.model(key), known["stages"][key], weights[key])
         folder = store.cell(known["key"])
         if not (folder / "cell.json").exists():
             files.write_json(folder / "outcome.json", known["outcome"])
@@ -92,64 +85,3 @@ def _write_stage(folder: Path, record: Mapping[str, Any], tensors: Mapping[str, 
     with files.atomic_path(weights) as temporary:
         save_file(dict(tensors), temporary)
     files.write_json(folder / "stage.json", {**record, "sha256": files.sha256_of(weights)})
-
-
-# ---------------------------------------------------------------------------- reading
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(what stands in its header, its tensors), checked."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise BenchError(f"there is no file {path}.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
-        raise BenchError(f"{path} is no safetensors file, or is cut short: {error}.") from None
-    if header.get("schema") != SCHEMA:
-        raise BenchError(f"{path} holds no cell of timbrebench.", hint="See: bench export --help")
-    try:
-        known = json.loads(header.get("timbrebench", ""))
-    except ValueError:
-        known = None
-    wrong = _wrong(known) if isinstance(known, dict) else "its header is no JSON"
-    if wrong:
-        raise BenchError(f"{path} is not as bench export writes it: {wrong}.")
-    if _contents(tensors) != known["contents"]:
-        raise BenchError(f"{path} is damaged: its tensors are not those that were exported.")
-    known["cell"]["dataset_choice"]["root"] = ""  # whatever it says: no path from outside
-    return known, tensors
-
-
-def _wrong(known: Mapping[str, Any]) -> str:
-    """What is wrong with a header; '' if nothing is. Keys become names of folders."""
-    for name, kind in _FIELDS.items():
-        if not isinstance(known.get(name), kind):
-            return f"it has no {name}"
-    cell = known["cell"]
-    for name, kind in CELL_FIELDS.items():
-        if not isinstance(cell.get(name), kind):
-            return f"its cell has no {name}"
-    for key in (known["key"], *cell["stages"]):
-        if not (isinstance(key, str) and _KEY.fullmatch(key)):
-            return f"'{key}' is no key"
-    if set(cell["stages"]) != set(known["stages"]):
-        return "its stages are not those of its cell"
-    for stage in known["stages"].values():
-        if not (isinstance(stage, dict) and {"name", "config", "state"} <= stage.keys()):
-            return "a stage has no name, config or state"
-    return ""
-
-
-def _contents(tensors: Mapping[str, Any]) -> str:
-    """Hash of names, shapes, types and numbers."""
-    import torch
-
-    found = hashlib.sha256()
-    for name, value in sorted(tensors.items()):
-        found.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        found.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()

@@ -7,29 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from timbrebench.benchmarks import forms
+from timbrebench.benchmarks.forms import misfit, read, read_or_none
 from timbrebench.benchmarks.playing import Player
 from timbrebench.benchmarks.session import Session
-from timbrebench.benchmarks.store import Store, read_or_none, stage_done
+from timbrebench.benchmarks.store import Store, stage_done
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError, UnknownName, one_line
-from timbrebench.core.interfaces import Trained
+from timbrebench.core.interfaces import Stage, Trained
 from timbrebench.core.records import Corpus, Task
-
-# What a cell's record must hold to be used.
-CELL_FIELDS: dict[str, type] = {
-    "label": str,
-    "method": str,
-    "options": dict,
-    "dataset": str,
-    "dataset_choice": dict,
-    "task_records": list,
-    "seed": int,
-    "budget": dict,
-    "precision": str,
-    "vocoder": dict,
-    "device": str,
-    "stages": list,
-}
+from timbrebench.core.registry import values_of
 
 
 def open_cell(root: Path, key: str) -> "FinishedCell":
@@ -38,12 +25,13 @@ def open_cell(root: Path, key: str) -> "FinishedCell":
     record = read_or_none(store.cell(key) / "cell.json")
     if not record:
         raise BenchError(f"{store.cell(key)} is no cell of a run.", hint=f"See: bench show {root}")
-    if lacking := [name for name in CELL_FIELDS if name not in record]:
+    if (place := misfit(record, forms.USED_CELL)) is not None:
+        named = f": it has no {place.lstrip('.')} of the right form" if place else ""
         raise BenchError(
-            f"{store.cell(key)} is of another version of timbrebench: it has no {lacking[0]}.",
+            f"{store.cell(key)} is damaged, or of another version of timbrebench{named}.",
             hint=_again(root),
         )
-    result = read_or_none(store.cell(key) / "result.json") or {"status": "pending"}
+    result = read(store.cell(key) / "result.json", forms.RESULT) or {"status": "pending"}
     wanted = record.get("stages", [])
     lacking = [s for s in wanted if not stage_done(store, s)]
     if result["status"] != "ok" and (lacking or not wanted):
@@ -161,8 +149,8 @@ class FinishedCell:
         chosen, notes = self._chosen_for(task, open_ones if task.kind == "transfer" else [])
         device, note = _available(self.session.device)
         session = Session({**self.record, "options": known | chosen, "device": device})
-        without = _open_corpus(session)
         with self._fitting():
+            without = _open_corpus(session)
             session.stages  # noqa: B018 (a method may learn from it what its cell is)
             trained = self._trained(session)
         return Player(session, trained, self.label, without, [*notes, *note, *self._outgrown])
@@ -199,8 +187,8 @@ class FinishedCell:
 
     def _chosen_for(self, task: Task, names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         """Values of options that the benchmark chooses, and words on where they come from."""
-        outcome = read_or_none(self.store.cell(self.key) / "outcome.json") or {}
-        known = (outcome.get("chosen") or {}).get(task.name, {}).get("values", {})
+        outcome = read(self.store.cell(self.key) / "outcome.json", forms.OUTCOME) or {}
+        known = outcome.get("chosen", {}).get(task.name, {}).get("values", {})
         candidates = self._candidates
         values = {n: known.get(n, candidates[n][len(candidates[n]) // 2]) for n in names}
         notes = [
@@ -217,11 +205,19 @@ class FinishedCell:
     def _trained(self, session: Session) -> dict[str, Trained]:
         keys = {}
         for key in self.record.get("stages", []):
-            stage = files.read_json(self.store.model(key) / "stage.json")
-            if files.digest(session.stage(stage["name"]).config) != files.digest(stage["config"]):
-                raise ValueError(f"stage {stage['name']} is configured otherwise now")
-            keys[stage["name"]] = key
+            record = files.read_json(self.store.model(key) / "stage.json")
+            keys[_stage_of(session, record).name] = key
         return session.trained(keys, self.store.root / "models")
+
+    def check(self, stages: Mapping[str, Any], weights: Mapping[str, Mapping[str, Any]]) -> None:
+        """BenchError where records and weights of its stages, by key, are not such as its method
+        has here. Reads and writes nothing."""
+        session = Session({**self.record, "device": "cpu"})
+        values_of(session.entry, self.record["options"])
+        with self._fitting():
+            _open_corpus(session)
+            for key, record in stages.items():
+                _stage_of(session, record).build().load_state_dict(weights[key])
 
     @contextlib.contextmanager
     def _fitting(self) -> Iterator[None]:
@@ -236,6 +232,14 @@ class FinishedCell:
                 f"is now ({one_line(error).rstrip(':')}).",
                 hint=f"Train it again: bench run … --out {self.store.root}",
             ) from error
+
+
+def _stage_of(session: Session, record: Mapping[str, Any]) -> Stage:
+    """The stage of a record; ValueError where the method has it otherwise now."""
+    named = [stage for stage in session.stages if stage.name == record["name"]]
+    if not named or files.digest(named[0].config) != files.digest(record["config"]):
+        raise ValueError(f"stage {record['name']} is configured otherwise now")
+    return named[0]
 
 
 _VERBS = {
