@@ -98,7 +98,7 @@ def test_ways_down_end_with_recomputation() -> None:
 def test_amounts() -> None:
     assert parse_bytes("8GiB") == 8 * 2**30
     assert parse_bytes("1.5 gb") == 1_500_000_000
-    assert parse_bytes("512") == 512
+    assert parse_bytes("512 B") == 512
     for wrong in ("", "GiB", "-1GiB", "8 parsecs", "0MB", "1e9"):
         with pytest.raises(BenchError, match="no amount of memory"):
             parse_bytes(wrong)
