@@ -114,18 +114,24 @@ def brief_training(stage: Stage, way: Way, precision: str) -> None:
         learner.validate([{k: v[: way.micro_batch] for k, v in valid.items()}])
 
 
-def sampling_peak(stages: Sequence[Stage], slices: int) -> int:
-    """Bytes of the networks of a cell and of one answer to so many slices at once: the forward
-    pass of the loss of the stage that needs most, without gradients, in float32, as methods
-    sample."""
-    with FakeTensorMode(), LiveBytes() as counted, torch.random.fork_rng(devices=[]):
-        modules = [stage.build().eval() for stage in stages]
-        for stage, module in zip(stages, modules, strict=True):
-            specimen = stage.specimen(slices)
-            with torch.no_grad():
-                stage.loss(module, specimen)
-            del specimen
+def sampling_peak(stages: Sequence[Stage], slices: int, *, fake: bool = True) -> int:
+    """Bytes of the networks of a cell and of one answer to so many slices at once. ``fake`` as of
+    :func:`training_peak`."""
+    mode = FakeTensorMode() if fake else nullcontext()
+    with mode, LiveBytes() as counted, torch.random.fork_rng(devices=[]):
+        brief_sampling(stages, slices)
     return counted.peak
+
+
+def brief_sampling(stages: Sequence[Stage], slices: int) -> None:
+    """What a trace is of: the forward pass of the loss of each stage in turn, without gradients,
+    in float32, as methods sample."""
+    modules = [stage.build().eval() for stage in stages]
+    for stage, module in zip(stages, modules, strict=True):
+        specimen = stage.specimen(slices)
+        with torch.no_grad():
+            stage.loss(module, specimen)
+        del specimen
 
 
 def has_batch_norm(stage: Stage) -> bool:
