@@ -5,8 +5,9 @@
 
 Runs ``bench plan`` for budgets of 4, 8 and 12 GiB, in float32 and in bf16, no GPU needed. Then each
 model does on real tensors what was traced, under the same counter and under torch's profiler: a
-step in parts of two examples, kept and recomputed; one in the parts that the smallest budget
-plans, where these need 10 GiB at most; and sampling.
+step in the parts that the smallest budget plans, where these need 10 GiB at most; one in parts of
+two examples, with activations kept where the planned ones are recomputed, and the other way round;
+and sampling.
 """
 
 import argparse
@@ -40,7 +41,7 @@ BUDGETS = ("4GiB", "8GiB", "12GiB")
 PRECISIONS = ("fp32", "bf16")
 PLANNED_TASKS = "clarinet:strings,generate:strings,pair:strings/piano"
 TASKS = {"ddim": Task("generate", "bow"), "double": Task("pair", "bow", "reed")}
-PART = Way(2)
+PART = 2  # examples at once
 SLICES = 8  # that a network answers at once where samples are made
 MOST = 10 * 2**30  # bytes that real tensors may take here
 
@@ -125,7 +126,7 @@ def measured(plans: Cells) -> Iterator[str]:
             continue
         every = stages(name)
         for number, stage in enumerate(every if name == "ldm" else every[:1]):
-            for way in ways_of(stage, plans, name, number):
+            for way in ways_of(plans, name, number):
                 told = f"{way.micro_batch} at once{', recomputed' if way.recompute else ''}"
                 needed = [other for other in every if other.name in stage.depends]
                 found = compared(
@@ -138,14 +139,16 @@ def measured(plans: Cells) -> Iterator[str]:
         yield row_of([name, "sampling", f"{SLICES} slices", *found])
 
 
-def ways_of(stage: Stage, plans: Cells, name: str, number: int) -> list[Way]:
-    """Parts of two, kept and recomputed, and the planned way where it can be held here."""
-    ways = [PART, Way(PART.micro_batch, recompute=True)]
+def ways_of(plans: Cells, name: str, number: int) -> list[Way]:
+    """The planned way, and parts of two of the other kind; both kinds of these where none is
+    planned that can be held here."""
+    parts = [Way(PART, recompute) for recompute in (False, True)]
     [cell] = [cell for cell in plans if cell["method"] == name]
     for memory in cell["memory"][number : number + 1]:
         if memory["planned_bytes"] <= MOST:
-            ways.append(Way(memory["micro_batch"], memory["recompute"]))
-    return list(dict.fromkeys(ways))
+            way = Way(memory["micro_batch"], memory["recompute"])
+            return [*(part for part in parts if part.recompute != way.recompute), way]
+    return parts
 
 
 def compared(peak_of: Callable[[bool], int]) -> list[str]:
@@ -207,10 +210,9 @@ def main() -> None:
             "",
             "## Traces against real tensors",
             "",
-            "In float32 and MiB: steps in parts of so many examples, the last of a model in those",
-            f"of its plan at {BUDGETS[0]}, and sampling. The profiler's figure has kernels'",
-            "scratch memory in it; planned is what `bench plan` would say. double has cross's",
-            "models.",
+            "In float32 and MiB: steps with so many examples at once, a model's last with those of",
+            f"its plan at {BUDGETS[0]}, and sampling. The profiler's figure has kernels' scratch",
+            "memory in it; planned is what `bench plan` would say. double has cross's models.",
             "",
         ]
         for line in measured(plans["fp32"][BUDGETS[0]]):

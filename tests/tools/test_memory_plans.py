@@ -75,24 +75,20 @@ class Wide(Stage):
 def test_real_tensors_stand_beside_the_trace(
     page: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In parts of two, recomputed, as planned where that can be held, and sampling; the network
-    alone is 3.8 MiB, its optimiser twice that."""
+    """As planned where that can be held, in parts of two of the other kind, and sampling; the
+    network alone is 3.8 MiB, its optimiser twice that."""
     wide = Wide("model 0", {}, Recipe(batch_size=4))
     monkeypatch.setattr(page, "METHODS", ("wide", "double"))
     monkeypatch.setattr(page, "stages", lambda name: [wide])
-    assert page.ways_of(wide, [cell("wide", way(4, 11))], "wide", 0) == [Way(2), Way(2, True)]
+    assert page.ways_of([cell("wide", way(4, 11))], "wide", 0) == [Way(2), Way(2, True)]
+    assert page.ways_of([cell("wide", way(1, 1, True))], "wide", 0) == [Way(2), Way(1, True)]
     rows = [
         [part.strip() for part in line.strip("| ").split("|")]
         for line in list(page.measured([cell("wide", way(4, 1))]))[2:]
     ]
-    assert [row[2] for row in rows] == [
-        "2 at once",
-        "2 at once, recomputed",
-        "4 at once",
-        "8 slices",
-    ]
+    assert [row[2] for row in rows] == ["2 at once, recomputed", "4 at once", "8 slices"]
     for *_, traced, real, profiled, planned in rows:
         assert int(traced) == int(real) >= 4
         assert 0.9 * int(traced) <= int(profiled) <= int(planned)
         assert int(planned) == pytest.approx(1.1 * int(traced) + 64, abs=1.1)
-    assert all(int(row[3]) > 4 * 3.8 for row in rows[:3])
+    assert all(int(row[3]) > 4 * 3.8 for row in rows[:2])
