@@ -1,13 +1,13 @@
 """Plans of memory at the papers' sizes: docs/results/memory-plans.md.
 
-    python benchmarks/memory_plans.py             # plans and real steps; some 15 minutes, 8 GiB
-    python benchmarks/memory_plans.py --no-real   # plans alone; some five minutes
+    python benchmarks/memory_plans.py             # plans and real steps: 15 minutes or so, 8 GiB
+    python benchmarks/memory_plans.py --no-real   # plans alone: five minutes or so
 
 Runs ``bench plan`` for budgets of 4, 8 and 12 GiB, in float32 and in bf16, no GPU needed. Then each
 model does on real tensors what was traced, under the same counter and under torch's profiler: a
-step in the parts that the smallest budget plans, where these need 10 GiB at most; one in parts of
-two examples, with activations kept where the planned ones are recomputed, and the other way round;
-and sampling.
+step in the parts that the smallest budget plans, where these need 10 GiB at most; one example by
+example, with activations kept where the planned ones are recomputed, and the other way round; and
+sampling.
 """
 
 import argparse
@@ -41,7 +41,7 @@ BUDGETS = ("4GiB", "8GiB", "12GiB")
 PRECISIONS = ("fp32", "bf16")
 PLANNED_TASKS = "clarinet:strings,generate:strings,pair:strings/piano"
 TASKS = {"ddim": Task("generate", "bow"), "double": Task("pair", "bow", "reed")}
-PART = 2  # examples at once
+PART = 1  # examples at once
 SLICES = 8  # that a network answers at once where samples are made
 MOST = 10 * 2**30  # bytes that real tensors may take here
 
@@ -140,7 +140,7 @@ def measured(plans: Cells) -> Iterator[str]:
 
 
 def ways_of(plans: Cells, name: str, number: int) -> list[Way]:
-    """The planned way, and parts of two of the other kind; both kinds of these where none is
+    """The planned way, and example by example in the other kind; in both kinds where no way is
     planned that can be held here."""
     parts = [Way(PART, recompute) for recompute in (False, True)]
     [cell] = [cell for cell in plans if cell["method"] == name]
