@@ -1,8 +1,12 @@
 """Runs that are stopped at a few points, meet each other, or a disk that is full or read-only. More
 of each: tests/acceptance/test_kills.py and test_faults.py."""
 
+import os
+import pty
+import select
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -111,6 +115,22 @@ def test_of_two_runs_on_one_folder_one_is_refused_and_nothing_is_lost(
 
 
 # ---------------------------------------------------------------------------- terminals
+
+
+def test_a_terminal_that_is_closed_stops_a_run(whole: Runs, tmp_path: Path) -> None:
+    """As Ctrl-C does; the last line has nowhere to go."""
+    runs = Runs(whole.data, tmp_path / "run", whole.words)
+    process, terminal = pty.fork()
+    if not process:
+        os.execv(runs.command[0], runs.command)
+    end = time.monotonic() + 120
+    while not list(runs.out.glob("models/*/checkpoint.pt")):
+        assert time.monotonic() < end
+        if select.select([terminal], [], [], 0.02)[0]:
+            os.read(terminal, 1 << 16)  # a full one would stop the run
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
+    assert set(statuses(runs.out).values()) == {"interrupted"}
 
 
 def test_a_run_that_shall_outlive_its_terminal_does(whole: Runs, tmp_path: Path) -> None:
