@@ -38,7 +38,7 @@ FULL = [
     ("the model", ("train", "make", "*.safetensors", 1), 128 * KIB, 1, "failed (train)"),
     ("an estimate", ("evaluate", "make", "*.flac", 2), 16 * KIB, 1, "failed (estimate)"),
     ("scores", ("evaluate", "make", "*.npz", 1), 0, 2, "cannot write to"),
-    ("the result", ("bench", "make", "*.json", 5), 0, 2, "cannot write to"),
+    ("the result", ("bench", "make", "*.json", 2), 0, 2, "cannot write to"),
 ]
 
 

@@ -14,7 +14,7 @@ from timbrebench.core.records import Track
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TIMBREBENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "hashes.json"
+    return tmp_path / "cache" / "sha256.json"
 
 
 def tracks(root: Path) -> list[Track]:

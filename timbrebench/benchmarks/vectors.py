@@ -21,8 +21,7 @@ import numpy as np
 from timbrebench.benchmarks import measure
 from timbrebench.benchmarks.measure import Chosen
 from timbrebench.core import embedded
-from timbrebench.core.files import cache_root, digest
-from timbrebench.core.fingerprint import hash_of
+from timbrebench.core.files import cache_root, digest, sha256_of
 from timbrebench.core.interfaces import Embedding
 from timbrebench.core.loudness import RULE
 from timbrebench.core.manifest import code_of_modules
@@ -139,6 +138,6 @@ def hashes_of(files: Iterable[Path]) -> Mapping[Path, str]:
 
 def _hash_or_none(file: Path) -> str:
     try:
-        return hash_of(file)
+        return sha256_of(file)
     except OSError:
         return ""

@@ -1,13 +1,12 @@
 """Fingerprints of audio on disk: of names and contents, wherever the files lie."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from timbrebench.core.files import cache_root, digest, read_json, write_json
+from timbrebench.core.files import cache_root, digest, read_json, sha256_of, write_json
 from timbrebench.core.records import Track
 
 _THREADS = 4  # reading and hashing release the interpreter's lock
@@ -21,7 +20,7 @@ def content_hashes(paths: Iterable[Path]) -> dict[Path, str]:
     hashes = {p: known[str(p.absolute())][2] for p in paths if _vouched(known, p, marks[p])}
     new = [path for path in paths if path not in hashes]
     with ThreadPoolExecutor(_THREADS) as pool:
-        hashes |= zip(new, pool.map(hash_of, new), strict=True)
+        hashes |= zip(new, pool.map(sha256_of, new), strict=True)
     if new:
         _remember({str(p.absolute()): [*marks[p], hashes[p]] for p in new})
     return hashes
@@ -57,11 +56,11 @@ def _same(a: Track, b: Track, hashes: Mapping[Path, str]) -> bool:
 
 
 # ---------------------------------------------------------------------------- the cache
-# hashes.json: absolute path → [size, mtime in ns, hash]
+# sha256.json: absolute path → [size, mtime in ns, hash]
 
 
 def _cache_file() -> Path:
-    return cache_root() / "hashes.json"
+    return cache_root() / "sha256.json"
 
 
 def _mark(path: Path) -> tuple[int, int]:
@@ -72,12 +71,6 @@ def _mark(path: Path) -> tuple[int, int]:
 def _vouched(known: Mapping[str, Any], path: Path, mark: tuple[int, int]) -> bool:
     entry = known.get(str(path.absolute()))
     return isinstance(entry, list) and len(entry) == 3 and tuple(entry[:2]) == mark
-
-
-def hash_of(path: Path) -> str:
-    """The hash of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _read_cache() -> dict[str, Any]:
