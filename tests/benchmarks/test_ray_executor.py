@@ -17,7 +17,13 @@ from ray_clusters import three_nodes
 from timbrebench.benchmarks.executors import process, ray_link
 from timbrebench.benchmarks.executors.local import LocalExecutor
 from timbrebench.benchmarks.executors.node import identity
-from timbrebench.benchmarks.executors.ray import RETRIES, RayExecutor, _signs, threads_of
+from timbrebench.benchmarks.executors.ray import (
+    RETRIES,
+    RayExecutor,
+    _signs,
+    on_cluster,
+    threads_of,
+)
 from timbrebench.benchmarks.executors.ray_link import Link, checked_address
 from timbrebench.benchmarks.jobs import Job, Outcome
 from timbrebench.core import files
@@ -274,8 +280,13 @@ def test_an_address_where_no_cluster_is_is_told_in_time(
         port = mute.getsockname()[1]
         with pytest.raises(BenchError, match=r"no Ray cluster took us .* within 3 s"):
             Link(f"127.0.0.1:{port}", tmp_path / "log.txt")
-    with pytest.raises(BenchError, match="no Ray cluster answers"):
-        Link(f"127.0.0.1:{port}", tmp_path / "log.txt")
+    run = tmp_path / "run"
+    with (
+        pytest.raises(BenchError, match="no Ray cluster answers"),
+        on_cluster(f"127.0.0.1:{port}", run, 1, 1, False),
+    ):
+        pass
+    assert not run.exists()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from timbrebench.benchmarks.executors import process
 from timbrebench.benchmarks.executors.events import EventsFile
 from timbrebench.benchmarks.executors.node import identity
 from timbrebench.benchmarks.executors.queue import QueueExecutor
-from timbrebench.benchmarks.executors.ray_link import Link, checked_address
+from timbrebench.benchmarks.executors.ray_link import Link, checked_address, reach
 from timbrebench.benchmarks.jobs import Job, Listener, Outcome
 from timbrebench.core import files
 from timbrebench.core.errors import BenchError
@@ -160,6 +160,7 @@ def on_cluster(
     this leaves).
     """
     address = checked_address(address)
+    reach(address)  # before a folder is made for it
     shared = (root.absolute(), files.cache_root().absolute())
     with _signs(shared) as signs:
         link = Link(address, root / "jobs" / "ray" / "log.txt")

@@ -47,7 +47,6 @@ class Link:
     """Says requests to the process that speaks with Ray, and hears its replies."""
 
     def __init__(self, address: str, log: Path) -> None:
-        _reach(address)
         self.address, self.log = address, log
         self.gone = ""  # why there is no connection any more
         self.buffer = b""
@@ -138,8 +137,8 @@ class Link:
             self.process.wait()
 
 
-def _reach(address: str) -> None:
-    """Ray itself would try for two minutes."""
+def reach(address: str) -> None:
+    """BenchError where nobody answers there: Ray itself would try for two minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
