@@ -14,6 +14,7 @@ import pytest
 from starnet_archives import archives, left, places, remotes
 
 from timbrebench.cli import main
+from timbrebench.testing import tiny_corpus
 from timbrebench.testing.server import Fault, FaultyServer
 
 _PLUGIN = """
@@ -141,6 +142,17 @@ def test_what_was_left_out_is_told(bench: Bench, server: FaultyServer, tmp_path:
     assert "left out: starnet-p1/009.1: it cannot be read as audio" in err
 
 
+def test_no_command_mends_files_of_the_users_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: Path
+) -> None:
+    tiny_corpus(tmp_path / "data")
+    (tmp_path / "data/bell/broken.wav").write_text("no audio")
+    assert main(["data", "verify", "folder", "--data-root", str(tmp_path / "data")]) == 1
+    told = capsys.readouterr().out
+    assert "bell/broken.wav: it cannot be read as audio" in told
+    assert "left out" in told and "Mend it:" not in told
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -161,6 +173,11 @@ def test_what_was_left_out_is_told(bench: Bench, server: FaultyServer, tmp_path:
         (("verify", "pann", "-o", "pann.x=1"), "the weights of pann have no options"),
         (("prepare", "starlet", "--allow-private"), "unknown option of starlet: 'allow_private'"),
         (("list", "-o", "starnett.stems=1"), "Did you mean starnet"),
+        (("info", "starlet", "-o", "starlett.x=1"), "Did you mean starlet"),
+        (
+            ("spectrograms", "starlet", "--root", "x", "--out", "y", "-o", "starlett.x=1"),
+            "Did you mean starlet",
+        ),
     ],
     ids=lambda v: " ".join(v)[:50] if isinstance(v, tuple) else "",
 )

@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile as sf
 
 from timbrebench.testing import tiny_corpus
 
@@ -61,6 +64,24 @@ def statuses(out: Path) -> dict[str, str]:
         result = json.loads((path.parent / "result.json").read_text())
         found[json.loads(path.read_text())["label"]] = result["status"]
     return found
+
+
+def test_a_file_that_turns_out_damaged_is_left_out_and_the_run_goes_on(
+    data: Path, tmp_path: Path, cache: Path
+) -> None:
+    root, out = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(data, root)
+    path = root / "bell" / "tune0.wav"
+    samples, rate = sf.read(path)
+    samples[rate // 2] = np.nan
+    sf.write(path, samples, rate, subtype="FLOAT")
+    words = "--methods eq,copy --no-controls --tasks bell:bow --metrics mel_l1".split()
+    code, told = run(root, out, *words)
+    assert code == 0 and told.count("folder is used without what cannot be read (tune0 bell:") == 1
+    (known,) = json.loads((out / "run.json").read_text())["corpora"].values()
+    assert known["notes"]["left_out"] == {"bell/tune0.wav": "it holds NaN or infinite samples"}
+    code, told = run(root, out, *words)
+    assert code == 0 and "started" not in told
 
 
 def test_controls_end_to_end_and_nothing_is_done_twice(data: Path, tmp_path: Path) -> None:

@@ -189,14 +189,6 @@ def test_a_flac_that_lost_one_byte(tmp_path: Path) -> None:
             read(path)
 
 
-def test_what_is_usable_of_many(tmp_path: Path) -> None:
-    good = saved(tmp_path / "good.wav", tone())
-    _text(bad := tmp_path / "bad.wav")
-    usable, left_out = audio.probe_all([good, bad], tmp_path)
-    assert usable == {good: (1.0, RATE)}
-    assert list(left_out) == ["bad.wav"]
-
-
 # ---------------------------------------------------------------------------- writing, levels
 
 

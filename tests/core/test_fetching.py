@@ -150,7 +150,31 @@ def test_another_part_than_was_asked_for_is_not_taken(
 ) -> None:
     server.faults = [Fault(cut=1000), Fault(headers=lie)]
     assert fetch(remote_of(server), tmp_path).read_bytes() == CONTENT
-    assert [asked for _, asked in server.asked] == ["", "bytes=1000-", ""]
+    kept = "300000" in lie.get("Content-Range", "")  # that is no file of ours at all
+    assert [asked for _, asked in server.asked] == ["", "bytes=1000-", kept * "bytes=1000-"]
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ({}, "it has 14 bytes there, and should have 200000"),
+        ({"Content-Length": "", "Content-Type": "text/html; charset=utf-8"}, "with a web page"),
+    ],
+)
+def test_the_page_of_a_login_costs_nothing_that_came(
+    server: FaultyServer, tmp_path: Path, page: dict[str, str], told: str
+) -> None:
+    server.faults, server.always = [Fault(cut=150_000)], Fault(ranges=False, headers=page)
+    whole, server.files["a.tar.gz"] = remote_of(server), CONTENT
+    with using(Fetching(timeout=0.3, tries=1, wait=0.01)), pytest.raises(BenchError, match="ended"):
+        fetch(whole, tmp_path)
+    server.files["a.tar.gz"] = b"<html>log in!\n"
+    with pytest.raises(BenchError, match=told):
+        fetch(whole, tmp_path)
+    assert (tmp_path / "a.tar.gz.part").stat().st_size == 150_000
+    server.files["a.tar.gz"], server.always = CONTENT, Fault()
+    assert fetch(whole, tmp_path).read_bytes() == CONTENT
+    assert server.asked[-1][1] == "bytes=150000-"
 
 
 def test_a_server_that_is_busy_is_asked_again(server: FaultyServer, tmp_path: Path) -> None:

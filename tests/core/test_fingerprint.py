@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from timbrebench.core import fingerprint
 from timbrebench.core.fingerprint import content_hashes, seal
 from timbrebench.core.records import Track
 
@@ -47,15 +48,27 @@ def test_content_name_and_split_each_make_another(tmp_path: Path) -> None:
     assert len({base, *prints, print_of([one, two])}) == 6
 
 
-def test_known_files_are_not_read_again(tmp_path: Path, cache: Path) -> None:
+def test_known_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tracks(tmp_path / "x")[0].stems["a"]
     first = content_hashes([path])
-    status = path.stat()
-    path.write_text(path.read_text().upper())  # same size
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert content_hashes([path]) == first  # size and time vouch for it
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    assert content_hashes([path]) != first
+    monkeypatch.setattr(fingerprint, "sha256_of", lambda path: pytest.fail(f"{path} was read"))
+    assert content_hashes([path]) == first
+
+
+def test_files_that_size_and_time_do_not_tell_apart_are_read_again(tmp_path: Path) -> None:
+    """As an archive or ``cp -p`` leaves them: written to with the time put back, and swapped."""
+    path, other = tracks(tmp_path / "x")[0].stems.values()
+    os.utime(other, ns=(1, 1))
+    os.utime(path, ns=(1, 1))
+    first, second = content_hashes([path, other]).values()
+    path.write_text(path.read_text().upper())
+    os.utime(path, ns=(1, 1))
+    changed = content_hashes([path])[path]
+    assert changed not in (first, second)
+    path.rename(tmp_path / "aside")
+    other.rename(path)
+    (tmp_path / "aside").rename(other)
+    assert content_hashes([path, other]) == {path: second, other: changed}
 
 
 @pytest.mark.parametrize("broken", ["{", "[]", '{"%s": 3}', '{"%s": [1, 2]}', "\x00"])

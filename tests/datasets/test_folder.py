@@ -101,9 +101,12 @@ def test_a_list_beside_the_files_states_splits(tmp_path: Path) -> None:
     names = [f"piano/{n}.wav" for n in "abcdef"] + ["harp/a.wav", f"harp/{composed}.wav"]
     root = root_of(tmp_path, *names)
     hashed = found(root)
+    (root / "harp/broken.wav").write_text("no audio")
     stated = {"a": "valid", "b": "test", "gone": "test", decomposed: "valid"}
     write_splits(root, stated)
     assert found(root) == hashed | {"a": "valid", "piano/b": "test", f"harp/{composed}": "valid"}
+    told = corpus_of(root).notes["left_out"]
+    assert told["splits.csv: gone"] == "no usable track has this name" and len(told) == 2
 
 
 @pytest.mark.parametrize(
@@ -116,6 +119,8 @@ def test_a_list_beside_the_files_states_splits(tmp_path: Path) -> None:
         ("name,split\na,test\na,train\n", "row 3: 'a' is in test already"),
         ('name,split\n"a,test\n', "cannot be read"),
         (b"name,split\n\xff,test\n", "cannot be read"),
+        ("name,split\na.wav,test\n", "'a.wav': a track's name has neither folder nor ending"),
+        ("name,split\npiano/a,test\n", "say 'a'"),
     ],
 )
 def test_a_list_that_cannot_be_believed_is_one_line(

@@ -489,6 +489,38 @@ def test_verify_names_what_is_wrong_and_prepare_mends_it(
     assert dataset.verify(silent) == {} and left(tmp_path) == places()
 
 
+def test_verify_names_an_archive_that_nothing_was_made_of(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    dataset = starnet(tmp_path, server)
+    del server.files["starnet_part2.tar.gz"]
+    with pytest.raises(BenchError, match="404"):
+        dataset.prepare(silent)
+    assert places(folders="1") < left(tmp_path)
+    told = {"starnet_part2.tar.gz": "not all that was asked for was made of it"}
+    assert dataset.verify(silent) == told
+
+
+def test_verify_of_parts_that_prepare_was_not_asked_for(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    starnet(tmp_path, server, stems="1", tracks="p1/001").prepare(silent)
+    assert starnet(tmp_path, server).verify(silent) == {}
+    assert list(starnet(tmp_path, server, stems="0").verify(silent)) == [
+        "starnet_part1.tar.gz",
+        "starnet_part2.tar.gz",
+    ]
+
+
+def test_originals_that_were_not_kept_are_missing(server: FaultyServer, tmp_path: Path) -> None:
+    starnet(tmp_path, server, stems="1", tracks="p1/001").prepare(silent)
+    asked = starnet(tmp_path, server, original=True)
+    assert "starnet.original=true" in asked.missing() and "--stems 1" in asked.missing()
+    assert asked.verify(silent)
+    starnet(tmp_path, server, stems="1", tracks="p1/001", original=True).prepare(silent)
+    assert asked.missing() == "" and asked.corpus().rate == 44100
+
+
 def test_verify_of_files_of_the_users_own(server: FaultyServer, tmp_path: Path) -> None:
     (tmp_path / "starnet-p1").mkdir()
     for stem in range(6):

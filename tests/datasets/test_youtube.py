@@ -139,6 +139,17 @@ def test_what_is_kept_anew_is_cut_anew(site, tmp_path: Path, cache: Path) -> Non
     assert np.argmax(np.abs(np.fft.rfft(clip.samples[:RATE]))) == 880
 
 
+def test_what_is_kept_and_was_damaged_is_fetched_anew(site, tmp_path: Path, cache: Path) -> None:
+    csv = listed(tmp_path, ("piano", "a", site.record("/a.wav", 5.0, 440)))
+    dataset(tmp_path, csv, seconds=3).prepare(silent)
+    (kept,) = tmp_path.glob("root/youtube/.kept/*/*.flac")
+    kept.write_bytes(kept.read_bytes()[:-2000])
+    asked = len(site.asked)
+    made = dataset(tmp_path, csv, seconds=3, format="mp3")  # which is cut of what is kept
+    made.prepare(silent)
+    assert len(site.asked) > asked and made.verify(silent) == {}
+
+
 def test_two_processes_do_not_prepare_one_folder(site, tmp_path: Path, cache: Path) -> None:
     csv = listed(tmp_path, ("piano", "a", site.record("/a.wav", 4.0, 440)))
     with (

@@ -92,10 +92,7 @@ def make_plan(config: RunConfig, registry: Registry) -> Plan:
     config = dataclasses.replace(config, precision=precision)
     check_owners(config, registry)
     entry, dataset = choose(registry, "dataset", config.dataset, config)
-    missing, corpus = read_corpus(dataset, data_root(config), registry)
-    if missing:
-        raise MissingData(missing)
-    corpus = apply_split(corpus, config.split)
+    corpus = open_corpus(config, registry)
     tasks = choose_tasks(config.tasks, corpus, named_methods(registry, config))
     methods = choose_methods(registry, config, tasks)
     vocoder = choose(registry, "vocoder", config.vocoder, config)
@@ -109,6 +106,15 @@ def make_plan(config: RunConfig, registry: Registry) -> Plan:
     stems = {path for track in corpus.tracks for path in track.stems.values()}
     unprepared = sum(not path.exists() for path in stems) if entry.info.embedded else 0
     return Plan(config, corpus, tuple(cells), metrics, unprepared)
+
+
+def open_corpus(config: RunConfig, registry: Registry) -> Corpus:
+    """With the split that is asked for. MissingData where it is not there."""
+    dataset = choose(registry, "dataset", config.dataset, config)[1]
+    missing, corpus = read_corpus(dataset, data_root(config), registry)
+    if missing:
+        raise MissingData(missing)
+    return apply_split(corpus, config.split)
 
 
 def read_corpus(dataset: Choice, root: Path | None, registry: Registry) -> tuple[str, Corpus]:

@@ -15,14 +15,15 @@ from timbrebench.benchmarks.forms import read, read_or_none
 from timbrebench.benchmarks.jobs import Job, Listener, Outcome
 from timbrebench.benchmarks.limits import memory_limits
 from timbrebench.benchmarks.orders import Orders
-from timbrebench.benchmarks.plan import RIVALS, Cell, Plan
+from timbrebench.benchmarks.plan import RIVALS, Cell, Plan, open_corpus
 from timbrebench.benchmarks.reading import cell_rows, write_scores
 from timbrebench.benchmarks.records import asked_of, dataset_record, describe
 from timbrebench.benchmarks.store import SCHEMA, Store, VerifiedModels
 from timbrebench.benchmarks.timing import ask_cost, to_time
 from timbrebench.benchmarks.tracing import stage_plans
 from timbrebench.core import files
-from timbrebench.core.errors import BenchError
+from timbrebench.core.errors import BenchError, CorpusChanged
+from timbrebench.core.registry import registry
 
 
 class Executor(Protocol):
@@ -145,11 +146,25 @@ class Runner:
         known = self.card.get("stems", {})
         if not known.keys() >= set(asked):
             self.card = self._heard(cells[0], sorted({*known, *asked}))
+            self._check_damaged()
         if self.limits.allow_duplicates or self.result.interrupted:
             return
         check_duplicates(self.card, cells[0].dataset.label)
         if "failed" in self.card:
             check_files(self.plan.corpus, asked, cells[0].dataset.label)
+
+    def _check_damaged(self) -> None:
+        """CorpusChanged where files cannot be read, and the corpus is now another without them."""
+        unreadable = self.card.get("unreadable", {})
+        if not unreadable:
+            return
+        corpus = open_corpus(self.plan.config, registry())
+        if corpus.fingerprint != self.plan.corpus.fingerprint:
+            told = "; ".join(f"{stem}: {why}" for stem, why in unreadable.items())
+            raise CorpusChanged(
+                f"{corpus.name} is used without what cannot be read ({told}).",
+                hint="The same command goes on without it.",
+            )
 
     def _known_card(self) -> dict[str, Any]:
         """Of the same corpus, by another run into the folder or another part of a suite."""

@@ -1,6 +1,6 @@
 """``bench data``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -245,6 +245,7 @@ def verify(name: str, data_root: str | None, as_json: bool, **given: Any) -> int
     from timbrebench.core.weights import KNOWN
 
     _refuse_of_weights(name, given)
+    own: Mapping[str, str] = {}
     if name in KNOWN:
         wrong, mend = _wrong_weights(name), KNOWN[name].command
         checked = "it has the published sha256"
@@ -254,14 +255,26 @@ def verify(name: str, data_root: str | None, as_json: bool, **given: Any) -> int
         with bar(f"verify {name}", lines=True) as progress:
             wrong, mend = dict(dataset.verify(progress)), _mend(name, dataset)
         checked = dataset.checked()
-    rows = [{"file": file, "wrong": reason, "mend": mend} for file, reason in wrong.items()]
+        own = {} if dataset.missing() else dataset.corpus().notes.get("left_out", {})
+    rows = [
+        {"file": file, "wrong": reason, "mend": "" if own.get(file) == reason else mend}
+        for file, reason in wrong.items()
+    ]
     if as_json:
         print_json(rows)
         return 1 if rows else 0
     for file, reason in wrong.items():
         click.echo(f"{file}: {reason}")
-    click.echo(f"Mend it: {mend}" if wrong else f"{name}: nothing is wrong; {checked}.")
+    click.echo(_what_now(rows) if rows else f"{name}: nothing is wrong; {checked}.")
     return 1 if rows else 0
+
+
+def _what_now(rows: list[dict[str, str]]) -> str:
+    """The command that mends what is wrong; what was left out as it came is nothing it can mend."""
+    commands = list(dict.fromkeys(row["mend"] for row in rows))
+    if not any(commands):
+        return "They are left out, and the rest is used: mend them, or take them away."
+    return "\n".join(f"Mend it: {command}" for command in commands if command)
 
 
 def _wrong_weights(name: str) -> dict[str, str]:
@@ -300,7 +313,7 @@ def info(
     name: str, data_root: str | None, options: tuple[str, ...], split: str, as_json: bool
 ) -> None:
     """Show a dataset's card: tracks by split, seconds, instruments, task groups."""
-    from timbrebench.benchmarks.choices import choose
+    from timbrebench.benchmarks.choices import check_owners, choose
     from timbrebench.benchmarks.environment import describe_corpus
     from timbrebench.benchmarks.plan import data_root as root_of
     from timbrebench.benchmarks.plan import read_corpus
@@ -308,6 +321,7 @@ def info(
     from timbrebench.core.splits import apply_split
 
     config = _config(name, data_root, options)
+    check_owners(config, registry())
     choice = choose(registry(), "dataset", name, config)[1]
     missing, corpus = read_corpus(choice, root_of(config), registry())
     corpus = apply_split(corpus, split)

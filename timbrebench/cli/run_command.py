@@ -18,6 +18,7 @@ from timbrebench.cli.run_options import (
     run_options,
     suite_options,
 )
+from timbrebench.core.errors import CorpusChanged
 
 
 @click.command("run")
@@ -78,11 +79,17 @@ def _run(configs: Any, out: Any, execution: Any, as_json: bool, make: Any) -> in
     plans = [make_plan(config, registry()) for config in configs]
     tell = (lambda line: None) if as_json else click.echo
     with executor(execution, configs[0].device, out, tell) as runs, listener(as_json) as listen:
-        runner = make(plans, Store(out), runs, listen, execution)
-        _stop_by_signals(runner.cancel)
-        result = runner.run()
+        result = None
+        while result is None:
+            runner = make(plans, Store(out), runs, listen, execution)
+            _stop_by_signals(runner.cancel)
+            try:
+                result = runner.run()
+            except CorpusChanged as changed:  # there is less of it each time
+                tell(changed.what)
+                plans = [make_plan(config, registry()) for config in configs]
     _tell(result, plans, out, as_json)
-    return result.exit_code
+    return int(result.exit_code)
 
 
 def _stop_by_signals(stop: Callable[[], None]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("spectrograms")
 @click.argument("name")
-@click.option("--data-root", help="Where the data is; or TIMBREBENCH_DATA.")
+@click.option("--data-root", "--root", "data_root", help="Where the data is; or TIMBREBENCH_DATA.")
 @click.option("-o", "--option", "options", multiple=True, help="NAME.OPTION=VALUE.")
 @click.option("--split", default="", help="As in bench run.")
 @click.option("--instruments", default="", help="Comma list; default: all.")
@@ -38,12 +38,13 @@ def command(
     instruments; OUT/splits.csv says which tracks train and test. The dataset 'folder' reads such
     folders back. Exit 1: something had to be left out.
     """
-    from timbrebench.benchmarks.choices import choose
+    from timbrebench.benchmarks.choices import check_owners, choose
     from timbrebench.benchmarks.plan import data_root as root_of
     from timbrebench.benchmarks.plan import make_embedded
     from timbrebench.core.registry import registry
 
     config = RunConfig(dataset=name, data_root=data_root or "", options=merge_options({}, options))
+    check_owners(config, registry())
     entry, choice = choose(registry(), "dataset", name, config)
     corpus = _corpus(choice, config, split)
     wanted = _known("instrument", split_list(instruments), corpus.instruments)

@@ -6,7 +6,7 @@ seconds that it really holds and not what its header claims.
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,19 +68,6 @@ def probe(path: Path | str) -> tuple[float, int, int]:
         if file.format != "MP3":  # whose length may be an estimate
             _check_end(file, path)
         return file.frames / file.samplerate, file.samplerate, file.channels
-
-
-def probe_all(
-    paths: Iterable[Path], root: Path
-) -> tuple[dict[Path, tuple[float, int]], dict[str, str]]:
-    """(file → (seconds, rate in Hz), name below ``root`` of each unusable file → why)."""
-    usable, left_out = {}, {}
-    for path in paths:
-        try:
-            usable[path] = probe(path)[:2]
-        except BadAudio as error:
-            left_out[str(path.relative_to(root))] = error.reason
-    return usable, left_out
 
 
 def unusable(path: Path) -> str:
@@ -156,7 +143,8 @@ def _opened(path: Path | str, shortest: float = MIN_SECONDS) -> sf.SoundFile:
     try:
         file = sf.SoundFile(path)
     except sf.SoundFileError as error:
-        raise BadAudio(path, f"it cannot be read as audio ({_plain(error)})") from None
+        why = "its format is not known" if "not exist" in str(error) else _plain(error)
+        raise BadAudio(path, f"it cannot be read as audio ({why})") from None
     reason = _wrong_with_header(file, path, shortest)
     if reason:
         file.close()

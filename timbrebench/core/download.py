@@ -130,24 +130,31 @@ def _headers(url: str, held: "_Part") -> dict[str, str]:
 def _begin(answer: http.client.HTTPResponse, url: str, held: "_Part", remote: Remote) -> None:
     """Whether the answer is what was asked for: the rest of the same file, or a file anew."""
     found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    if answer.status == 206:
-        start, total = (found[1], found[3]) if found else (None, "*")
-        version = _version(url, answer, int(total) if total != "*" else None)
-        if start is None or int(start) != held.size or not held.same(version):
-            held.restart({})
-            raise _Failure("it answered with another part, or of another file, than was asked for")
-        held.note_version(held.version or version)
-    else:
-        length = answer.headers.get("Content-Length")
-        version = _version(url, answer, int(length) if length else None)
+    part = answer.status == 206
+    said = (found[3] if found else "*") if part else answer.headers.get("Content-Length") or "*"
+    total = int(said) if said.isdigit() else None
+    if remote.size is not None:
+        _refuse_another(answer, total, remote.size)  # what is held may be the right one's beginning
+    version = _version(url, answer, total)
+    if not part:
         held.restart(version)
-    total = version["total"]
-    if total is not None and total != (remote.size or total):
+    elif not found or int(found[1]) != held.size or not held.same(version):
         held.restart({})
-        raise Unfetched(f"it has {total} bytes there, and should have {remote.size}")
+        raise _Failure("it answered with another part, or of another file, than was asked for")
+    else:
+        held.note_version(held.version or version)
     if max(total or 0, held.size) > remote.longest:
         raise Unfetched(_too_long(remote))
     check_space(held.path.parent, max(0, (total or remote.size or 0) - held.size), remote.name)
+
+
+def _refuse_another(answer: http.client.HTTPResponse, total: int | None, size: int) -> None:
+    """Where the answer is not the file of ``size`` bytes, but the page of a login, say."""
+    if total is None and answer.headers.get_content_type() == "text/html":
+        raise Unfetched(f"it answers with a web page, and should have {size} bytes")
+    if total not in (None, size):
+        known = Unfetched if answer.status == 200 else _Failure  # what a part is of may be a slip
+        raise known(f"it has {total} bytes there, and should have {size}")
 
 
 def _version(url: str, answer: http.client.HTTPResponse, total: int | None) -> dict[str, Any]:

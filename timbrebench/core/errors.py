@@ -71,3 +71,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     found = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.5)
     found += [k for k in lowered if name and k.startswith(name.lower()) and k not in found]
     return [lowered[k] for k in found[:count]]
+
+
+class CorpusChanged(BenchError):
+    """Files turned out to be damaged, and are no part of the corpus any more: plan anew."""

@@ -13,11 +13,12 @@ _THREADS = 4  # reading and hashing release the interpreter's lock
 
 
 def content_hashes(paths: Iterable[Path]) -> dict[Path, str]:
-    """Path → hash of its content. Known ones come from a cache that size and time vouch for."""
+    """Path → hash of its content. Known ones come from a cache, where the file is the same one and
+    was not touched since."""
     paths = list(paths)
     marks = {path: _mark(path) for path in paths}
     known = _read_cache()
-    hashes = {p: known[str(p.absolute())][2] for p in paths if _vouched(known, p, marks[p])}
+    hashes = {p: known[str(p.absolute())][-1] for p in paths if _vouched(known, p, marks[p])}
     new = [path for path in paths if path not in hashes]
     with ThreadPoolExecutor(_THREADS) as pool:
         hashes |= zip(new, pool.map(sha256_of, new), strict=True)
@@ -56,21 +57,22 @@ def _same(a: Track, b: Track, hashes: Mapping[Path, str]) -> bool:
 
 
 # ---------------------------------------------------------------------------- the cache
-# sha256.json: absolute path → [size, mtime in ns, hash]
+# sha256.json: absolute path → [size, mtime and ctime in ns, inode, hash]. Files that change places
+# may have one size and mtime, not one inode; none is written to without another ctime.
 
 
 def _cache_file() -> Path:
     return cache_root() / "sha256.json"
 
 
-def _mark(path: Path) -> tuple[int, int]:
+def _mark(path: Path) -> list[int]:
     status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
-def _vouched(known: Mapping[str, Any], path: Path, mark: tuple[int, int]) -> bool:
+def _vouched(known: Mapping[str, Any], path: Path, mark: list[int]) -> bool:
     entry = known.get(str(path.absolute()))
-    return isinstance(entry, list) and len(entry) == 3 and tuple(entry[:2]) == mark
+    return isinstance(entry, list) and entry[:-1] == mark
 
 
 def _read_cache() -> dict[str, Any]:

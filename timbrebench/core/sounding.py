@@ -19,6 +19,7 @@ from timbrebench.core.errors import BadAudio
 from timbrebench.core.files import cache_root, read_json, write_json
 from timbrebench.core.fingerprint import content_hashes
 from timbrebench.core.interfaces import Progress
+from timbrebench.core.usable import remember_damaged
 
 FRAME = 0.1  # seconds that are silent or not
 SILENT_DB = -60.0  # RMS relative to full scale under which they are
@@ -50,7 +51,8 @@ def db_of(power: float) -> float:
 def sounds_of(
     paths: Iterable[Path], threads: int = 1, progress: Progress | None = None
 ) -> tuple[dict[Path, Sound], dict[Path, str]]:
-    """(file → what it holds, file → why it cannot be read)."""
+    """(file → what it holds, file → why it cannot be read). The latter are no part of a corpus from
+    then on."""
     there = {path: path.is_file() for path in paths}
     bad = {path: "no such file" for path, is_file in there.items() if not is_file}
     hashes = content_hashes(path for path, is_file in there.items() if is_file)
@@ -68,6 +70,7 @@ def sounds_of(
             if progress:
                 progress("listening to the data", done / len(lacking))
     _remember(new)
+    remember_damaged(reasons)
     known |= new
     bad |= {path: reasons[content] for path, content in hashes.items() if content in reasons}
     return {path: known[content] for path, content in hashes.items() if content in known}, bad

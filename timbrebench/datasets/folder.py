@@ -21,9 +21,10 @@ from itertools import permutations
 from pathlib import Path
 
 from timbrebench.core import pictured
-from timbrebench.core.errors import MissingData, shown
+from timbrebench.core.errors import BenchError, MissingData, shown
 from timbrebench.core.interfaces import Dataset, Progress
 from timbrebench.core.records import Corpus, Task, Track
+from timbrebench.core.split_list import SPLIT_LIST, read_splits
 
 _LAYOUT = "Put audio at ROOT/piano/one.wav, ROOT/guitar/one.wav, … and say --data-root ROOT."
 _RESERVED = ("generate", "pair", "mixed")  # words of a task's name
@@ -73,10 +74,10 @@ class Folder(Dataset):
         return found, left_out
 
     def corpus(self) -> Corpus:
-        from timbrebench.core.audio import probe, probe_all
+        from timbrebench.core.audio import probe
         from timbrebench.core.fingerprint import seal
-        from timbrebench.core.split_list import read_splits
         from timbrebench.core.splits import assign_tracks, with_splits
+        from timbrebench.core.usable import probe_all
 
         if self.root is None or self.missing():
             raise MissingData(self.missing())
@@ -91,7 +92,8 @@ class Folder(Dataset):
         paired = any(len(files) > 1 for files in stems.values())
         tracks = _tracks(stems, {path: seconds for path, (seconds, _) in usable.items()})
         tracks = tuple(_with_audio(track, pictures) for track in tracks)
-        splits = assign_tracks(tracks) | _stated(tracks, read_splits(self.root))
+        stated, unnamed = _stated(tracks, read_splits(self.root))
+        splits = assign_tracks(tracks) | stated
         tracks, fingerprint, copies = seal(with_splits(tracks, splits))
         return Corpus(
             name="folder",
@@ -99,7 +101,7 @@ class Folder(Dataset):
             groups=_groups(tracks, paired),
             fingerprint=fingerprint,
             rate=min(rate for _, rate in usable.values()),
-            notes={"paired": paired, "left_out": left_out | copies},
+            notes={"paired": paired, "left_out": left_out | copies | unnamed},
         )
 
 
@@ -167,10 +169,20 @@ def _tracks(stems: Stems, seconds: Mapping[Path, float]) -> tuple[Track, ...]:
     )
 
 
-def _stated(tracks: Iterable[Track], splits: Mapping[str, str]) -> dict[str, str]:
-    """Track → the split that the list has under its files' name."""
+def _stated(
+    tracks: Iterable[Track], splits: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """(track → the split that the list has under its files' name, rows that name no track).
+    BenchError where a row is meant for a track, and names its file: it would be passed over."""
     names = {track.id: track.id.rpartition("/")[2] for track in tracks}
-    return {id: splits[name] for id, name in names.items() if name in splits}
+    unnamed = splits.keys() - set(names.values())
+    for row in sorted(unnamed):
+        name = Path(row).stem
+        if name in names.values() or name in names:
+            meant = f"a track's name has neither folder nor ending; say '{name}'"
+            raise BenchError(f"{SPLIT_LIST}, '{shown(row)}': {meant}.")
+    told = {f"{SPLIT_LIST}: {shown(row)}": "no usable track has this name" for row in unnamed}
+    return {id: splits[name] for id, name in names.items() if name in splits}, told
 
 
 def _unusable(instrument: str) -> str:

@@ -33,9 +33,9 @@ def index_corpus(
     notes: Mapping[str, Any],
 ) -> Corpus:
     """``split`` gets the tracks and the unit of each, and gives splits and how they were made."""
-    from timbrebench.core.audio import probe_all
     from timbrebench.core.fingerprint import seal
     from timbrebench.core.splits import with_splits
+    from timbrebench.core.usable import probe_all
 
     listed = list(entries)
     entries = [e for e in listed if not e.unfit]

@@ -113,9 +113,9 @@ class StarNet(Dataset):
         return f"{told}, and the {own} that it did not make open as audio" if own else told
 
     def corpus(self) -> Corpus:
-        from timbrebench.core.audio import probe_all
         from timbrebench.core.fingerprint import seal
         from timbrebench.core.splits import with_splits
+        from timbrebench.core.usable import probe_all
 
         if self.root is None or self.missing():
             raise MissingData(self.missing())

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,10 @@ class Getting:
 
     def _requests(self) -> list[Options]:
         """What must be there: what the options name, or else what ``prepare`` was asked for."""
-        asked = self.inventory.notes.get(_ASKED, [])
+        asked = [Options(**request) for request in self.inventory.notes.get(_ASKED, [])]
         if asked and (self.options.stems, self.options.tracks) != ("all", "all"):
             return [self.options]
-        return [Options(**request) for request in asked]
+        return [replace(a, original=True) for a in asked] if self.options.original else asked
 
     def needs(self) -> Needs:
         """One archive after the other, each deleted before the next comes unless it is kept."""
@@ -131,8 +131,11 @@ class Getting:
         for path in self.own_files():
             if reason := unusable(path):
                 wrong[str(path.relative_to(self.root))] = reason
-        for work, _ in (found for request in self._requests() for found in self.works(request)):
-            for place in sorted(work.lacking() or ()):
+        for work, archive in (w for request in self._requests() for w in self.works(request)):
+            lacking = work.lacking()
+            if lacking is None:
+                wrong[archive.name] = "not all that was asked for was made of it"
+            for place in sorted(lacking or ()):
                 if not {f"{place}.flac", f"{place}.wav"} & wrong.keys():
                     wrong[f"{place}.flac"] = "it was not made"
         return wrong

@@ -77,9 +77,9 @@ class YouTube(Dataset):
         keeper.sweep(row.url for row in rows)
 
     def corpus(self) -> Corpus:
-        from timbrebench.core.audio import probe_all
         from timbrebench.core.fingerprint import seal
         from timbrebench.core.splits import assign_tracks, with_splits
+        from timbrebench.core.usable import probe_all
 
         titles = self._titles()
         files = {name: self._file(name, of) for name, of in titles["recordings"].items()}
@@ -138,7 +138,7 @@ class YouTube(Dataset):
             longest = min(longest, *(of["seconds"] for of in taken.values()))
         for number, (name, of) in enumerate(taken.items(), 1):
             path, source = self._file(name, of), keeper.path(name)
-            made = {"cut": min(longest, of["seconds"]), "source": sha256_of(source)}
+            made = {"cut": min(longest, of["seconds"]), "source": of["sha256"]}
             if not _is_whole(path, before.get(name), made):
                 (self._base / "titles.json").unlink(missing_ok=True)  # it is true no more
                 cut(source, path, made["cut"])

@@ -22,7 +22,7 @@ from typing import Any
 
 import timbrebench
 from timbrebench.core.errors import BenchError
-from timbrebench.core.files import digest, read_json, remove_parts, write_json
+from timbrebench.core.files import digest, read_json, remove_parts, sha256_of, write_json
 from timbrebench.core.interfaces import Progress
 from timbrebench.datasets.youtube.hosts import EVERYWHERE
 from timbrebench.datasets.youtube.options import Options
@@ -57,10 +57,10 @@ class Keeper:
         return self.folder / f"{name}.flac"
 
     def known(self, url: str) -> Mapping[str, Any] | None:
-        """What is kept of an address; None where nothing is."""
+        """What is kept of an address; None where nothing is, or it was damaged since."""
         try:
             found = read_json(self.folder / f"{_hash(url)}.json")
-            return found if self.path(found["name"]).is_file() else None
+            return found if sha256_of(self.path(found["name"])) == found["sha256"] else None
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
@@ -77,10 +77,10 @@ class Keeper:
             if answer.get("final") or not any(folder.glob(f"{MEDIA}*")):
                 shutil.rmtree(folder, ignore_errors=True)
             raise NotKept(str(answer["refused"]))
-        write_json(self.folder / f"{_hash(url)}.json", answer["kept"])
+        kept = answer["kept"] | {"sha256": sha256_of(self.path(answer["kept"]["name"]))}
+        write_json(self.folder / f"{_hash(url)}.json", kept)
         shutil.rmtree(folder, ignore_errors=True)
-        kept: Mapping[str, Any] = answer["kept"]
-        return kept
+        return dict(kept)
 
     def sweep(self, urls: Iterable[str]) -> None:
         """Takes away what came of addresses that are listed no more, and what a kill left half
