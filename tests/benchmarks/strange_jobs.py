@@ -70,7 +70,7 @@ def leave(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def die(data: Mapping[str, Any]) -> dict[str, Any]:
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), data.get("signal", signal.SIGKILL))
     return {}
 
 

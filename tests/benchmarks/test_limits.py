@@ -10,6 +10,7 @@ from fake_cuda import FakeCuda
 from timbrebench.benchmarks import limits
 from timbrebench.benchmarks.config import Execution
 from timbrebench.benchmarks.limits import (
+    HOST_WORKSPACE,
     WORKSPACE,
     MemoryLimits,
     allowance,
@@ -55,7 +56,7 @@ def test_wrong_words_are_found_before_anything_starts() -> None:
 
 def test_what_tensors_may_take() -> None:
     own = 208 * 2**20
-    beside = WORKSPACE + own
+    beside = HOST_WORKSPACE + own
     for device in ("cpu", "cuda"):  # what a GPU is planned for is what it would take there
         gpu = {"gpu": GIB, "host": None}
         assert allowance(gpu, device, own) == Allowance(GIB, WORKSPACE, "cuda")

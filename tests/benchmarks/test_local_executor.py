@@ -125,6 +125,25 @@ def test_each_end_has_its_status_and_the_rest_goes_on(job) -> None:
     assert len(found["crash"].log_tail.splitlines()) == process.TAIL
 
 
+@pytest.mark.parametrize(
+    ("number", "memory", "status", "told"),
+    [
+        (signal.SIGSEGV, {"gpu": None, "host": 1 << 30}, "oom", "SIGSEGV within its limit of mem"),
+        (signal.SIGBUS, {"gpu": None, "host": 1 << 30}, "oom", "SIGBUS within its limit of memory"),
+        (signal.SIGSEGV, {"gpu": 1 << 30, "host": None}, "killed", "ended by SIGSEGV"),
+        (signal.SIGSEGV, None, "killed", "ended by SIGSEGV"),
+        (signal.SIGKILL, {"gpu": None, "host": 1 << 30}, "killed", "ended by SIGKILL"),
+        (signal.SIGRTMIN + 6, None, "killed", f"ended by signal {signal.SIGRTMIN + 6}"),
+    ],
+)
+def test_what_a_signal_that_ended_it_means(
+    job, number: int, memory: Any, status: str, told: str
+) -> None:
+    """A library that got no memory, and did not look, ends the process by a fault."""
+    found = outcomes(job("die", signal=int(number), memory=memory))["die"]
+    assert found.status == status and told in found.reason
+
+
 @pytest.mark.parametrize("enough, status, tried", [(8, "ok", 1), (2, "ok", 3), (0, "oom", 4)])
 def test_out_of_memory_is_tried_again_with_less_in_a_fresh_process(
     job, enough: int, status: str, tried: int

@@ -258,6 +258,28 @@ def test_nodes_that_do_not_share_or_are_of_another_version_are_refused(
     assert ended.status == "failed" and "does not share" in ended.reason
 
 
+def test_an_unfit_node_that_joins_later_costs_no_job(
+    cluster: Any, job, executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "site" / "another-1.0.dist-info"  # a plugin that this machine has not
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: another\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[timbrebench]\nplugin = another\n")
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=os.pathsep)
+        late = cluster.add_node(num_cpus=8)
+    heard, runs = Heard(), executor()
+    runs.link = Link(cluster.address, tmp_path / "log.txt")  # to which no node is unfit yet
+    try:
+        found = run(runs, *(job("answer", f"{n}") for n in range(12)), heard=heard)
+    finally:
+        runs.link.close()
+        cluster.remove_node(late)
+    assert {outcome.status for outcome in found.values()} == {"ok"}
+    told = [event["reason"] for _, event in heard if event["event"] == "retried"]
+    assert told and all("has plugins another 1.0" in reason for reason in told)
+
+
 def test_an_address_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     for address in ("", "auto", "local", "ray://here:10001", "here"):

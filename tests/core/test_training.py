@@ -462,13 +462,15 @@ class Watch:
         return timed
 
 
-@pytest.mark.parametrize("seconds", [14.0, 20.5, 60.0, 600.0])
+@pytest.mark.parametrize("often", [30.0, 5.0])  # seconds between two checkpoints
+@pytest.mark.parametrize("seconds", [14.0, 20.5, *range(50, 62), 600.0])
 def test_a_wall_clock_budget_is_not_passed_by_more_than_a_step(
-    tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, seconds: float, often: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Validations, checkpoints and the last of both are within it."""
     watch = Watch(monkeypatch)
-    record = run(Line(recipe(valid_every=10, valid_examples=4)), tmp_path, plan(0, seconds=seconds))
+    how = plan(0, seconds=seconds, checkpoint_seconds=often)
+    record = run(Line(recipe(valid_every=10, valid_examples=4)), tmp_path, how)
     assert seconds - 1 < watch.now <= seconds + 1
     assert record["wall_seconds"] == pytest.approx(watch.now)
     assert record["seconds"] == record["steps"] == watch.done.count("step")

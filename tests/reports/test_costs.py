@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from timbrebench.core.results import StageRecord
-from timbrebench.reports.costs import ALONE, BATCH_NORM, LOWERED_ESTIMATES, OVER, SHARED
+from timbrebench.reports.costs import ALONE, BATCH_NORM, LOWERED_ESTIMATES, MEMORY, OVER, SHARED
 from timbrebench.reports.summary import summarise
 
 
@@ -46,6 +46,32 @@ def test_running_out_is_told(notes) -> None:
     (_, told) = notes(stage("a", micro_batch=2, lowered=1), stage("b", micro_batch=2, lowered=2))
     words = "Ran out of memory and went on, in a new process, with less"
     assert told == f"{words}: palette (1 time, 2 times)."
+
+
+GPU = {"limits": {"gpu": 8 << 30, "host": None}, "enforced": "allocator"}
+PLANNED = GPU | {"enforced": "none"}
+HOST = {"limits": {"gpu": None, "host": 800 << 20}, "enforced": "rlimit"}
+FREE = {"limits": {"gpu": None, "host": None}, "enforced": "none"}
+
+
+@pytest.mark.parametrize(
+    ("trained", "copied", "told"),
+    [
+        (FREE, FREE, None),
+        (GPU, GPU, "8.0 GiB of a GPU, enforced"),
+        (PLANNED, PLANNED, "8.0 GiB of a GPU, planned for"),
+        (HOST, FREE, "palette (800 MiB of the host, enforced); copy (no limit)"),
+        (GPU, HOST, "palette (8.0 GiB of a GPU, enforced); copy (800 MiB of the host, enforced)"),
+    ],
+)
+def test_what_memory_a_job_was_given_is_told(make, trained: Any, copied: Any, told: str) -> None:
+    phases = {"palette": {"net": trained, "estimate": trained}, "copy": {"estimate": copied}}
+    cells = [make.cell(name, outcome={"phases": p}) for name, p in phases.items()]
+    rows = [make.row(each, "train_seconds", 1.0, task="") for each in cells]
+    (table,) = summarise([make.run(cells, rows)]).costs
+    assert [note for note in table.notes if note.startswith(MEMORY)] == (
+        [f"{MEMORY}: {told}."] if told else []
+    )
 
 
 def test_running_out_and_over_the_budget_in_making_estimates_is_told(make) -> None:

@@ -1,5 +1,6 @@
 """The memory that a job may take: as said, as planned for, and as enforced. Light."""
 
+import functools
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,9 @@ from timbrebench.core.ways import Allowance, Way, divisors, ways_down
 # Libraries keep buffers of their own beside the tensors: cuBLAS 32 MiB on Hopper and 8 before, and
 # oneDNN took 75 MB for the convolutions of the published ldm, a tenth of its tensors and 37 MB.
 WORKSPACE = 64 * 2**20
+# On a CPU the limit counts what is asked for, used or not: for oneDNN's kernels by shape, and what
+# malloc's arenas keep between tensors, training in bf16 took up to 183 MiB beside both.
+HOST_WORKSPACE = 256 * 2**20
 _OWN_STEP = 16 * 2**20  # what a process has of its own is rounded up to these
 
 
@@ -112,17 +116,30 @@ def allowance(limits: Mapping[str, int | None], device: str, own: int | None) ->
     never less than on a CPU (core.casts), and so serves for both limits.
     """
     gpu, host = limits.get("gpu"), limits.get("host") if device == "cpu" else None
-    known = [(gpu, WORKSPACE), (host, WORKSPACE + -(-(own or 0) // _OWN_STEP) * _OWN_STEP)]
+    known = [(gpu, WORKSPACE), (host, HOST_WORKSPACE + -(-(own or 0) // _OWN_STEP) * _OWN_STEP)]
     kind = "cpu" if gpu is None else "cuda"
     found = [Allowance(limit, beside, kind) for limit, beside in known if limit is not None]
     return min(found, key=lambda each: each.limit - each.beside, default=None)
 
 
+@functools.cache
 def settle() -> None:
-    """Loads what takes memory of its own as it is loaded, before a limit holds: OpenBLAS, of which
-    SciPy has one, tries for ever where it gets none."""
+    """Makes this process take what it will have of its own, before that is counted and a limit
+    holds: OpenBLAS, of which SciPy has one, tries for ever where it gets none; threads, their
+    arenas and oneDNN's kernels come with the first step of any training, some 90 MiB."""
     import scipy.linalg  # noqa: F401
-    import torch  # noqa: F401
+    import torch
+
+    conv = functools.partial(torch.nn.Conv2d, kernel_size=3, padding=1)
+    net = torch.nn.Sequential(conv(4, 8), torch.nn.GroupNorm(2, 8), torch.nn.SiLU(), conv(8, 4))
+    optimiser = torch.optim.AdamW(net.parameters(), fused=True)
+    state = torch.get_rng_state()
+    for dtype in (torch.float32, torch.bfloat16):
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            made = net(torch.zeros(2, 4, 16, 16))
+        made.float().sum().backward()
+        optimiser.step()
+    torch.set_rng_state(state)
 
 
 def enforce(limits: Mapping[str, int | None], device: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from timbrebench.benchmarks.limits import settle
 from timbrebench.benchmarks.session import Session
 from timbrebench.benchmarks.worker import die_with_parent
 from timbrebench.core.errors import one_line
@@ -45,6 +46,8 @@ def resolve_cells(
         for group in groups:
             _resolve(group, limits, tell)
         return
+    if limits.get("host") is not None:
+        settle()
     torch.set_num_threads(1)  # a forked process cannot use the threads of this one
     forked = multiprocessing.get_context("fork")
     reader, writer = forked.Pipe(duplex=False)

@@ -111,7 +111,12 @@ def _row(
 ) -> dict[str, Any]:
     stages = traced.get("stages", [])
     broken = traced.get("status", "failed") if "error" in traced else ""
-    flops = sum(s["steps"] * s["batch_size"] * s["flops_per_example"] for s in stages)
+    # How many steps a time comes to is known when it is over.
+    steps = [None if s["seconds"] is not None else s["steps"] for s in stages]
+    flops = [
+        None if n is None else float(n * s["batch_size"] * s["flops_per_example"])
+        for n, s in zip(steps, stages, strict=True)
+    ]
     return {
         "cell": cell.key,
         "method": cell.method.label,
@@ -121,9 +126,9 @@ def _row(
         "status": "impossible" if cell.impossible else broken or status,
         "reason": cell.impossible or traced.get("error", ""),
         "stages": [s["name"] for s in stages],
-        "steps": [s["steps"] for s in stages],
+        "steps": steps,
         "batch": [s["batch_size"] for s in stages],
-        "flops": float(flops) if stages else None,
+        "flops": _sum(flops),
         "memory": [s["memory"] for s in stages],
         "sampling": traced.get("sampling"),
         "train_seconds": _sum([seconds.get(s["key"]) for s in stages]),

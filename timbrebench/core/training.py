@@ -160,25 +160,32 @@ class _Trainer:
 
     def _between(self) -> None:
         """What is due between two steps. Under a wall-clock budget all of it is after the first
-        one, to learn what it takes."""
+        one, to learn what it takes, and later only what leaves room for the last of its kind."""
         learns = self.plan.seconds is not None and self.clock.step == 1
-        if learns or self._due(self.recipe.valid_every):
+        if learns or (self._due(self.recipe.valid_every) and self._has_room(self.clock.validating)):
             self._validate()
+            self._tick()
         if self._due(self.log_every):
             self._log()
         if time.monotonic() - self.told > REPORT_SECONDS:
             self._tell()
             release_pages()
-        if learns or time.monotonic() - self.saved > self.plan.checkpoint_seconds:
+        late = time.monotonic() - self.saved > self.plan.checkpoint_seconds
+        if learns or (late and self._has_room(self.clock.saving)):
             self._save()
         self._tick()
 
     def _done(self) -> bool:
         """A wall-clock budget leaves room for what comes after its last step."""
         if self.plan.seconds is not None:
-            end = self.clock.wall + self.clock.validating + self.clock.saving
-            return self.clock.step > 0 and end >= self.plan.seconds
+            return self.clock.step > 0 and not self._has_room(0.0)
         return self.clock.step >= self.plan.steps
+
+    def _has_room(self, seconds: float) -> bool:
+        """Whether so much more, and a validation and a checkpoint at the end, are within a
+        wall-clock budget."""
+        ends = self.clock.wall + seconds + self.clock.validating + self.clock.saving
+        return self.plan.seconds is None or ends < self.plan.seconds
 
     def _share(self) -> float:
         if self.plan.seconds is not None:

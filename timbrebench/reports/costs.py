@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Any
 
 from timbrebench.core.results import RunRecord, StageRecord
+from timbrebench.core.units import bytes_text
 from timbrebench.reports.records import System
 from timbrebench.reports.systems import Evidence
 
@@ -18,6 +19,8 @@ SHARED = (
     "Timed while others worked on the machine, which makes times longer and no two alike (compare "
     "FLOPs, or repeat with --jobs 1 in another folder)"
 )
+MEMORY = "Memory that a job might take"
+_NO_LIMIT = "no limit"
 ALONE = "Timed after the run, with nothing else of it beside them"
 
 
@@ -46,12 +49,38 @@ def cost_notes(
     return (
         *_of_times(SHARED, owned, _beside_others),
         *_of_times(ALONE, owned, _alone),
+        *_of_memory(owned),
         *told("Trained in parts of a batch, to fit the budget of memory", _parts),
         *told("Ran out of memory and went on, in a new process, with less", _lowered),
         *told_of_cells(LOWERED_ESTIMATES, _lowered_estimates),
         *told_of_cells(OVER, _over_budget),
         *told(BATCH_NORM, _batch_norm),
     )
+
+
+def _of_memory(owned: Mapping[System, Sequence[Evidence]]) -> list[str]:
+    """What each system's jobs might take; nothing where none was limited."""
+    given = {
+        system.label: _distinct(_given(memory) for e in cells for memory in _phases(e).values())
+        for system, cells in owned.items()
+    }
+    kinds = _distinct(chain(*given.values()))
+    if kinds in ([], [_NO_LIMIT]):
+        return []
+    each = [f"{label} ({', '.join(texts)})" for label, texts in given.items() if texts]
+    return [f"{MEMORY}: {kinds[0] if len(kinds) == 1 else '; '.join(each)}."]
+
+
+def _given(memory: Mapping[str, Any]) -> str:
+    limits = memory.get("limits") or {}
+    told = []
+    if gpu := limits.get("gpu"):
+        enforced = memory.get("enforced") == "allocator"
+        told.append(f"{bytes_text(gpu)} of a GPU, {'enforced' if enforced else 'planned for'}")
+    if host := limits.get("host"):
+        enforced = memory.get("enforced") == "rlimit"
+        told.append(f"{bytes_text(host)} of the host, {'enforced' if enforced else 'planned for'}")
+    return " and ".join(told) or _NO_LIMIT
 
 
 Outcomes = Sequence[Mapping[str, Any]]

@@ -39,8 +39,10 @@ def do(order: Mapping[str, Any]) -> Told:
     as Ray does for a task that is cancelled, stops its worker."""
     process.WORKER, process.GRACE = order["worker"], order["grace"]
     job = Job.from_json(order["job"])
-    if wrong := unfit(order["must"]):
-        return _told(Outcome("failed", phase="start", reason=wrong))
+    if wrong := unfit(order["must"]):  # it joined after the nodes were looked at
+        import ray
+
+        return {"unfit": wrong, "node": ray.get_runtime_context().get_node_id()}
     if answer := process.read_answer(job, order["id"]):
         return _told(as_outcome(answer, ""))  # by a node that was given up for lost
     events = Path(order["events"])

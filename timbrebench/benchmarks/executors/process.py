@@ -146,7 +146,11 @@ class WorkerProcess:
         if code and says_out_of_memory("".join(said)):  # a library that ends the process itself
             return "oom", f"the process ended as it was out of memory ({said[0]})"
         if code < 0:
-            return "killed", f"the process was ended by {signal.Signals(-code).name}"
+            ended = f"the process was ended by {_name(-code)}"
+            limited = (self.job.data.get("memory") or {}).get("host") is not None
+            if limited and -code in _FAULTS:  # a library that does not look whether it got any
+                return "oom", f"{ended} within its limit of memory"
+            return "killed", ended
         return "failed", f"the process ended with code {code} and no answer"
 
     def tail(self) -> str:
@@ -159,6 +163,15 @@ class WorkerProcess:
         return "\n".join(text.splitlines()[-TAIL:])
 
 
+def _name(number: int) -> str:
+    """Of a signal; those of real time have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+_FAULTS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS)
 INTERRUPTED = ("interrupted", "stopped by the user")
 
 

@@ -11,12 +11,16 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
 import ray
 from ray import exceptions
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.util.scheduling_strategies import (
+    NodeAffinitySchedulingStrategy,
+    NodeLabelSchedulingStrategy,
+    NotIn,
+)
 
 from timbrebench.benchmarks.executors import node
 from timbrebench.benchmarks.worker import die_with_parent
@@ -44,6 +48,7 @@ class Driver:
         self.needs: dict[str, dict[str, float]] = {}
         self.alone = set[str]()
         self.stuck: dict[str, str] = {}
+        self.unfit: list[str] = []  # ids of nodes that joined later, and get no more jobs
         self.looked = time.monotonic()
 
     def say(self, reply: Mapping[str, Any]) -> None:
@@ -65,9 +70,15 @@ class Driver:
             num_gpus=gpus,
             max_retries=0,
             retry_exceptions=False,
+            scheduling_strategy=self._elsewhere(),
         )
         self.refs[id] = task.remote(dict(order))
         self.needs[id] = {"CPU": cpus, "GPU": gpus}
+
+    def _elsewhere(self) -> Any:
+        if not self.unfit:
+            return "DEFAULT"
+        return NodeLabelSchedulingStrategy({"ray.io/node-id": NotIn(*self.unfit)})
 
     def cancel(self, id: str, force: bool) -> None:
         if id in self.refs:
@@ -105,25 +116,40 @@ class Driver:
         done, _ = ray.wait(list(by_ref), num_returns=1, timeout=LOOK)
         for ref in done:
             id = by_ref[ref]
-            self.say({"id": id, **_end(ref)})
+            self.say({"id": id, **self._judged(_end(ref), self.needs[id])})
             for kept in (self.refs, self.needs, self.stuck):
                 kept.pop(id, None)
             self.alone.discard(id)
         if time.monotonic() - self.looked > STUCK_SECONDS:
             self._tell_stuck()
 
+    def _judged(self, end: dict[str, Any], needs: Mapping[str, float]) -> dict[str, Any]:
+        """A job that met an unfit node is lost there, for as long as another node could do it."""
+        told = end.get("ended", {})
+        if "unfit" not in told:
+            return end
+        if told["node"] not in self.unfit:
+            self.unfit.append(told["node"])
+        others = [n["Resources"] for n in alive() if n["NodeID"] not in self.unfit]
+        return {"lost" if _fits(needs, others) else "failed": told["unfit"]}
+
     def _tell_stuck(self) -> None:
         """Which jobs no node that is there now could ever run, and which may wait for one that
         does nothing else."""
         self.looked, nodes = time.monotonic(), [each["Resources"] for each in alive()]
         for id, needs in self.needs.items():
-            fits = any(all(n.get(k, 0) >= v for k, v in needs.items()) for n in nodes)
+            fits = _fits(needs, nodes)
             if id in self.stuck or (fits and id not in self.alone):
                 continue
             gpu = " and a GPU" if needs["GPU"] else ""
             found = "has nothing else to do" if fits else "is there now"
             self.stuck[id] = f"no node with {needs['CPU']:g} cores{gpu} {found}"
             self.say({"id": id, "stuck": self.stuck[id]})
+
+
+def _fits(needs: Mapping[str, float], nodes: Sequence[Mapping[str, float]]) -> bool:
+    """Whether one of the nodes, by what they have, could do a job at all."""
+    return any(all(n.get(k, 0) >= v for k, v in needs.items()) for n in nodes)
 
 
 def alive() -> list[dict[str, Any]]:
