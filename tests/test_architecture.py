@@ -34,6 +34,7 @@ CORE_FOR_REPORTS = {
     "core.errors",
     "core.files",
     "core.audio",
+    "core.units",
     "core.statistics",
 }
 # Each of these has a folder of its own, in which no other may look.
