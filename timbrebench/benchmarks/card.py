@@ -11,7 +11,7 @@ from timbrebench.core.records import Corpus, Task, Track
 if TYPE_CHECKING:
     from timbrebench.core.sounding import Sound
 
-TOLD = 3  # duplicates that an error names
+TOLD = 3  # recordings that an error names
 
 
 def instruments_of(tasks: Iterable[Task]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from timbrebench.benchmarks import environment, forms
-from timbrebench.benchmarks.card import check_duplicates, check_files, instruments_of
+from timbrebench.benchmarks.card import TOLD, check_duplicates, check_files, instruments_of
 from timbrebench.benchmarks.config import Execution
 from timbrebench.benchmarks.finished import damaged, result_of, scored
 from timbrebench.benchmarks.forms import read, read_or_none
@@ -160,9 +160,11 @@ class Runner:
             return
         corpus = open_corpus(self.plan.config, registry())
         if corpus.fingerprint != self.plan.corpus.fingerprint:
-            told = "; ".join(f"{stem}: {why}" for stem, why in unreadable.items())
+            told = [f"{stem}: {why}" for stem, why in unreadable.items()]
+            more = f" and {len(told) - TOLD} more" if len(told) > TOLD else ""
             raise CorpusChanged(
-                f"{corpus.name} is used without what cannot be read ({told}).",
+                f"{corpus.name} is used without what cannot be read "
+                f"({'; '.join(told[:TOLD])}{more}).",
                 hint="The same command goes on without it.",
             )
 
