@@ -26,7 +26,7 @@ SPLIT = "valid=tune3;test=tune4,tune5"
 TIMED = [
     ("plan", "all cells done", 5.0),
     ("run", "cells that are links: their models are read, the scores of all written", None),
-    ("run", "finished (a dataset of ours, on the CPU): nothing is written, no process started", None),
+    ("run", "finished (our dataset, on the CPU): nothing is written, no process started", None),
     ("report", "all rows, as Markdown and one page", 20.0),
 ]
 ALLOWED_AT = 10_000  # cells
