@@ -142,6 +142,14 @@ def test_what_was_left_out_is_told(bench: Bench, server: FaultyServer, tmp_path:
     assert "left out: starnet-p1/009.1: it cannot be read as audio" in err
 
 
+def test_where_no_file_is_whole_each_is_named(bench: Bench, server: FaultyServer) -> None:
+    bench("prepare", "tiny", "--stems", "1", "--tracks", "p1/001")
+    (made,) = bench.root.glob("starnet-p1/*.flac")
+    made.write_bytes(b"no audio")
+    out, _ = bench("verify", "tiny", code=1)
+    assert "starnet-p1/001.1.flac: " in out and "Mend it: bench data prepare tiny" in out
+
+
 def test_no_command_mends_files_of_the_users_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], cache: Path
 ) -> None:
