@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -229,6 +230,20 @@ def test_a_breach_of_the_memory_budget_is_backed_off_from_and_told(
     assert memory["enforced"] == "rlimit" and memory["within_budget"] is True
     assert memory["limits"] == {"gpu": None, "host": 750 * 2**20}
     assert 0 < memory["planned_bytes"] < 750 * 2**20
+
+
+def test_what_it_needs_of_the_host_is_enough(data: Path, tmp_path: Path, cache: Path) -> None:
+    """Given back, and held to: nothing that the plan did not see takes more."""
+    words = [
+        "--methods", "palette", "--no-controls", "--tasks", "bell:bow", "--steps", "4",
+        "-o", "palette.widths=8/8/16", "-o", "palette.blocks=1", "-o", "palette.batch=4",
+        "-o", "palette.steps=2", "--metrics", "level_error_db", "--host-memory",
+    ]  # fmt: skip
+    code, told = run(data, tmp_path / "none", *words, "300MiB")
+    least = re.search(r"does not fit: needs at least (\d+) MiB", told)
+    assert code == 2 and least, told
+    code, told = run(data, tmp_path / "run", *words, f"{least[1]}MiB")
+    assert code == 0 and "out of memory" not in told, told
 
 
 def test_what_fits_no_way_says_what_it_needs(data: Path, tmp_path: Path) -> None:
